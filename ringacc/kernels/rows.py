@@ -1,0 +1,134 @@
+"""Rows as bytes: where a sequence lies, and moving rows in and out of a block.
+
+Belongs here: the meaning of the counters, the one modular arithmetic of the package, copies of rows. May not be here:
+what is inside a row (only that a row is ``row_bytes`` long).
+
+A block holds each row twice, at its slot and at slot + capacity, so that any run of up to ``capacity`` rows is
+contiguous. Counters only grow, but for ``TURNED``:
+
+========== ==================================================================================
+WRITTEN    rows ever put in; the newest row has the sequence WRITTEN - 1
+TRIMMED    rows ever gone; the oldest row there has the sequence TRIMMED
+TURNED     slots by which the numbering is turned; only changes where rows come or go at the
+           other end (pop, appendleft), never in a ring that is only appended to
+CLEARED    of TRIMMED: taken away on request rather than overwritten
+REPEATS    rows whose time equals the one before
+BACKWARD   rows whose time lies before the one before
+DESCENT    sequence of the last row that was counted as backward
+LAST_TIME  time of the row put in last (float64)
+GAP        largest step forward between two rows (float64)
+========== ==================================================================================
+
+Invariant: ``0 <= WRITTEN - TRIMMED <= capacity``. WRITTEN and TRIMMED lie on cache lines of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .compile import BYTES, COUNTERS, INT, VOID, inner, kernel
+from .memory import copy_bytes, fence_release, store_release
+
+__all__ = [
+    "BACKWARD",
+    "CLEARED",
+    "COUNTERS_LENGTH",
+    "DESCENT",
+    "GAP",
+    "LAST_TIME",
+    "REPEATS",
+    "TRIMMED",
+    "TURNED",
+    "WRITTEN",
+    "extend",
+    "extend_left",
+    "make_room",
+    "publish",
+    "put_rows",
+    "slot_of",
+    "write_rows",
+]
+
+# Places in the array of counters, in units of 8 bytes; 8 units make a cache line.
+WRITTEN = 0
+TRIMMED = 8
+TURNED = 16
+CLEARED = 17
+REPEATS = 18
+BACKWARD = 19
+DESCENT = 20
+LAST_TIME = 21
+GAP = 22
+COUNTERS_LENGTH = 32
+
+
+@inner
+def slot_of(counters: Any, capacity: int, sequence: int) -> int:
+    """Give the slot, in [0, capacity), of a sequence; capacity > 0."""
+    return (sequence + counters[TURNED]) % capacity  # type: ignore[no-any-return]
+
+
+@inner
+def make_room(counters: Any, capacity: int, count: int) -> None:
+    """Take away the oldest rows until ``count`` more fit; 0 <= count <= capacity.
+
+    Done before their bytes are overwritten: a reader that finds its rows still counted knows that they were whole.
+    """
+    excess = counters[WRITTEN] + count - capacity - counters[TRIMMED]
+    if excess > 0:
+        store_release(counters, TRIMMED, counters[TRIMMED] + excess)
+        fence_release()
+
+
+@inner
+def publish(counters: Any, count: int) -> None:
+    """Count ``count`` more rows, whose bytes are all written, as there."""
+    store_release(counters, WRITTEN, counters[WRITTEN] + count)
+
+
+@inner
+def write_rows(block: Any, capacity: int, row_bytes: int, slot: int, source: Any, start: int, count: int) -> None:
+    """Copy ``count`` rows to ``slot`` and on, and to their mirrors; 0 <= slot < capacity, 0 <= count <= capacity."""
+    first = min(count, capacity - slot)
+    rest = count - first
+    half = capacity * row_bytes
+    copy_bytes(block, slot * row_bytes, source, start, count * row_bytes)
+    copy_bytes(block, slot * row_bytes + half, source, start, first * row_bytes)
+    copy_bytes(block, 0, source, start + first * row_bytes, rest * row_bytes)
+
+
+@inner
+def put_rows(counters: Any, block: Any, capacity: int, row_bytes: int, source: Any, count: int) -> None:
+    """Put ``count`` rows behind the newest; of more than fit, the last ones; capacity > 0."""
+    kept = min(count, capacity)
+    # Rows that would be overwritten within this very call are counted, but never copied.
+    skipped = count - kept
+    make_room(counters, capacity, kept)
+    if skipped > 0:
+        # All rows that are there go: with ``kept`` == capacity nothing of the old is left.
+        store_release(counters, TRIMMED, counters[WRITTEN] + skipped)
+        fence_release()
+    slot = slot_of(counters, capacity, counters[WRITTEN] + skipped)
+    write_rows(block, capacity, row_bytes, slot, source, skipped * row_bytes, kept)
+    publish(counters, count)
+
+
+@kernel(VOID, COUNTERS, BYTES, INT, INT, BYTES, INT)
+def extend(counters: Any, block: Any, capacity: int, row_bytes: int, source: Any, count: int) -> None:
+    """Put ``count`` rows behind the newest, compiled for callers in Python."""
+    put_rows(counters, block, capacity, row_bytes, source, count)
+
+
+@kernel(VOID, COUNTERS, BYTES, INT, INT, BYTES, INT)
+def extend_left(counters: Any, block: Any, capacity: int, row_bytes: int, source: Any, count: int) -> None:
+    """Put ``count`` rows, in their order, before the oldest; of more than fit, the first ones; capacity > 0.
+
+    Rows are numbered from the newest back, so older rows that come and newest rows that go turn the numbering.
+    """
+    kept = min(count, capacity)
+    gone = max(counters[WRITTEN] - counters[TRIMMED] + kept - capacity, 0) + count - kept
+    store_release(counters, TRIMMED, counters[TRIMMED] + gone)
+    counters[TURNED] -= gone + kept
+    slot = slot_of(counters, capacity, counters[TRIMMED])
+    write_rows(block, capacity, row_bytes, slot, source, 0, kept)
+    publish(counters, count)

@@ -1,0 +1,187 @@
+"""Segments: the rows of one set of columns, none of which is lost.
+
+Belongs here: a ring and the history behind it, seen as one run of rows. May not be here: what decides that a segment
+begins or that rows may go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+
+from .block import Array
+from .history import History
+from .schema import row_class
+from .timering import How, TimeRing, find
+
+__all__ = ["Segment", "StoredRows"]
+
+# A part of the ring moves to the history at a time: small enough not to be felt (1024 rows of 21 columns: 0.1 ms).
+_PARTS = 16
+
+
+class Segment:
+    """Rows of one dtype: the newest in a ring, those before in a history.
+
+    Parameters
+    ----------
+    dtype
+        Of a row, "t" first.
+    capacity
+        Rows of the ring, 1 or more.
+    """
+
+    __slots__ = ("dtype", "history", "make_row", "ring")
+
+    def __init__(self, dtype: np.dtype[Any], capacity: int) -> None:
+        self.dtype = dtype
+        self.ring = TimeRing(capacity, dtype, allow_overwrite=False)
+        self.history = History(dtype)
+        self.make_row = row_class(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.history) + len(self.ring)
+
+    def __repr__(self) -> str:
+        return f"<Segment of {len(self)} rows {self.columns}>"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, "t" first."""
+        return self.dtype.names or ()
+
+    def append(self, t: float, values: Any) -> None:
+        """Put a row behind the newest, moving older ones to the history where the ring is full."""
+        if self.ring.is_full:
+            self._make_room()
+        self.ring.append(t, values)
+
+    def fast_append(self, declined: Callable[..., Any], row_type: type) -> Callable[..., Any]:
+        """Give an append that calls ``declined`` for all but plain rows of this type, and where the ring is full.
+
+        It gives True where the limit is passed.
+        """
+        builtin = self.ring._appender.builtin(declined, TimeRing.append.__doc__, row_type)
+        return declined if builtin is None else builtin
+
+    def set_limit(self, rows: int) -> None:
+        """Set the number of rows, of history and ring, above which the fast append gives True."""
+        self.ring._appender.set_limit(rows - len(self.history))
+
+    def extend(self, rows: Array) -> None:
+        """Put many rows behind the newest, moving older ones to the history as needed."""
+        capacity = self.ring.capacity
+        for start in range(0, len(rows), capacity):
+            part = rows[start : start + capacity]
+            while len(self.ring) + len(part) > capacity:
+                self._make_room()
+            self.ring.extend(part)
+
+    def _make_room(self) -> None:
+        ring = self.ring
+        count = max(ring.capacity // _PARTS, 1)
+        self.history.add(ring.last(len(ring))[:count])
+        ring.trim_to(len(ring) - count)
+
+    def close(self) -> None:
+        """Move all rows to the history and give the ring's memory back; nothing can be put in any more."""
+        self.history.add(self.ring.last(len(self.ring)))
+        self.ring = TimeRing(0, self.dtype, allow_overwrite=False)
+
+    def blocks(self) -> list[Array]:
+        """Give all rows in blocks, oldest first."""
+        return self.rows(0, len(self))
+
+    def rows(self, start: int, stop: int) -> list[Array]:
+        """Give the rows [start, stop) in one or more blocks, not to be written to; 0 <= start <= stop <= len."""
+        gone = len(self.history)
+        older = self.history.rows(start, min(stop, gone)) if start < gone else []
+        ring = self.ring.last(len(self.ring))
+        return [*older, ring[max(start - gone, 0) : max(stop - gone, 0)]]
+
+    def last(self, count: int) -> Array:
+        """Give the last ``count`` rows: a view where the ring has them all, else a copy."""
+        if count <= len(self.ring):
+            return self.ring.last(count)
+        return np.concatenate(self.rows(max(len(self) - count, 0), len(self)))
+
+    def window(self, seconds: float) -> Array:
+        """Give the rows with t >= newest - ``seconds``: a view where the ring has them all, else a copy."""
+        rows = self.ring.window(seconds)
+        if not len(self.history) or not len(rows):
+            return rows
+        first = self.ring.last(1)["t"][0] - seconds
+        return np.concatenate([*older, rows]) if (older := self.history.since_time(first)) else rows
+
+    def at(self, t: float, how: How = "nearest") -> np.void:
+        """Give the row at a time."""
+        if not len(self.history):
+            return self.ring.at(t, how)
+        oldest = self.ring["t"][0]
+        if t > oldest and not self.ring.health().backward:
+            row = self.ring.at(t, how)
+            if row["t"] > oldest:
+                return row
+        return find(self.last(len(self)), t, how)
+
+    def column(self, name: str) -> Array:
+        """Give one column of all rows, as an array of its own."""
+        return np.concatenate([block[name] for block in self.blocks()])
+
+    def trim_to(self, count: int) -> None:
+        """Take away the oldest rows, so that at most ``count`` are left."""
+        self.history.trim_to(max(count - len(self.ring), 0))
+        self.ring.trim_to(count)
+
+
+class StoredRows(Sequence[Any]):
+    """The rows of a segment as a read-only sequence of what ``make`` makes of each.
+
+    Parameters
+    ----------
+    segment
+        Whose rows; None for no rows.
+    make
+        Takes the values of a row, the time first.
+    """
+
+    __slots__ = ("_make", "_segment")
+
+    def __init__(self, segment: Segment | None, make: Callable[..., Any] | None = None) -> None:
+        self._segment = segment
+        self._make = make if make is not None or segment is None else segment.make_row
+
+    def __len__(self) -> int:
+        return 0 if self._segment is None else len(self._segment)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: Any) -> Any:
+        places = range(len(self))[index]
+        if isinstance(places, int):
+            return next(self._made(places, places + 1))
+        if not places:
+            return []
+        first, last = min(places[0], places[-1]), max(places[0], places[-1])
+        # Runs from ``first`` or back from ``last``: slicing with the step alone begins at the right end.
+        return list(self._made(first, last + 1))[:: places.step]
+
+    def _made(self, start: int, stop: int) -> Iterator[Any]:
+        for block in self._segment.rows(start, stop) if self._segment is not None else ():
+            for row in block.tolist():
+                yield self._make(*row)  # type: ignore[misc]
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._made(0, len(self))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and not isinstance(other, str) and self[:] == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self[:])

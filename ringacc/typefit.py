@@ -1,0 +1,381 @@
+"""Whether a saved value fits what is declared, and the value that it stands for.
+
+Belongs here: reading type hints (``declared_types``), and making of a value read from a file one of
+the declared type (``fit``): a tuple of a list, an enum of its value, a Path of a text.
+May not be here: objects and their parameters, files.
+
+A hint that says nothing (``Any``, a bare ``list``, a name that cannot be resolved) is completed by
+an example: the value that the parameter has now.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+import sys
+import types
+import typing
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from enum import Enum, Flag
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Union
+
+from ringacc.errors import RingaccError
+from ringacc.values import NOT_FINITE, TEXT_KINDS, fields_of, json_bytes, plain
+
+__all__ = ["MisfitError", "declared_types", "described", "fit"]
+
+
+class MisfitError(RingaccError, ValueError):
+    """A saved value that does not fit; it becomes the reason in a table of outcomes."""
+
+
+# Type hints --------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=512)
+def declared_types(cls: type) -> dict[str, Any]:
+    """Return the type hint of each field of a class; Any where a name in it is not to be found."""
+    hints = {}
+    for name, field in (fields_of(cls) or {}).items():
+        if hasattr(field, "annotation"):  # pydantic's: resolved, with the constraints beside it
+            hint, constraints = field.annotation, tuple(field.metadata)
+            hints[name] = Annotated[(hint, *constraints)] if constraints else hint
+        else:
+            hints[name] = _resolved(cls, name, field.type)
+    return hints
+
+
+def _resolved(cls: type, name: str, hint: Any) -> Any:
+    """Return a hint with the names in it looked up where its class was written."""
+    owner = next((c for c in cls.__mro__ if name in getattr(c, "__annotations__", {})), cls)
+    module = vars(sys.modules[owner.__module__]) if owner.__module__ in sys.modules else {}
+    holder = types.SimpleNamespace(__annotations__={name: Any if hint is None else hint})
+    try:
+        found = typing.get_type_hints(holder, module, dict(vars(owner)), include_extras=True)
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        return Any
+    return found[name]
+
+
+def described(value: object) -> str:
+    """Return a value as a reason shows it: cut to a line, with its type."""
+    text = repr(value)
+    text = text if len(text) <= 60 else text[:57] + "..."
+    return f"{text} ({type(value).__name__})"
+
+
+def _misfit(hint: Any, value: object) -> MisfitError:
+    """Return the error about a value of another type than the hint's."""
+    expected = hint.__name__ if type(hint) is type else str(hint).replace("typing.", "")
+    return MisfitError(f"expected {expected}, found {described(value)}")
+
+
+# Fitting -----------------------------------------------------------------------------------------
+
+
+def fit(value: Any, hint: Any, example: Any = None) -> Any:
+    """Return the value of the declared type that a saved value stands for.
+
+    Raises MisfitError, which says what was expected, when there is none.
+    """
+    if hint is type(value) and hint in (bool, int, float, str):
+        return value
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
+    if origin is Annotated:
+        fitted = fit(value, arguments[0], example)
+        _check_constraints(fitted, hint.__metadata__)
+        return fitted
+    if origin is Union or origin is types.UnionType:
+        return _fit_union(value, hint, arguments, example)
+    if origin is Literal:
+        return _fit_listed(value, hint, arguments)
+    if origin in (typing.Final, typing.ClassVar):
+        return fit(value, arguments[0], example)
+    for inner in ("__supertype__", "__value__"):  # a NewType, a type alias
+        if hasattr(hint, inner) and not isinstance(hint, type):
+            return fit(value, getattr(hint, inner), example)
+    cls = origin or hint
+    if cls is None:
+        cls = type(None)
+    if not isinstance(cls, type) or cls in (object, Any):
+        return value if example is None else _fit_class(value, type(example), (), example)
+    return _fit_class(value, cls, arguments, example)
+
+
+def _fit_union(value: Any, hint: Any, arms: tuple[Any, ...], example: Any) -> Any:
+    """Return the value of the first arm that takes it as it is, else of the first that fits."""
+    fitting = []
+    for arm in arms:
+        try:
+            fitting.append(fit(value, arm, example))
+        except MisfitError:
+            continue
+    for fitted in fitting:
+        if type(fitted) is type(value) and fitted == value:
+            return fitted
+    if not fitting:
+        raise _misfit(hint, value)
+    return fitting[0]
+
+
+def _fit_listed(value: Any, hint: Any, listed: Iterable[Any]) -> Any:
+    """Return the one of the listed values, or enum members, that a file holds as this value."""
+    text = json_bytes(plain(value, ()))
+    for member in listed:
+        if json_bytes(plain(member, ())) == text:
+            return member
+    raise _misfit(hint, value)
+
+
+def _fit_class(value: Any, cls: type, arguments: tuple[Any, ...], example: Any) -> Any:
+    """Return the value of a class."""
+    if issubclass(cls, Enum):
+        return _fit_enum(value, cls)
+    if issubclass(cls, bool | int | float | str):
+        return _fit_scalar(value, cls)
+    for kind in TEXT_KINDS:
+        if issubclass(cls, kind.type):
+            return _fit_text(value, cls)
+    if cls.__module__.partition(".")[0] == "numpy":
+        return _fit_array(value, cls, example)
+    if issubclass(cls, Mapping):
+        return _fit_mapping(value, cls, arguments, example)
+    if issubclass(cls, tuple):
+        return _fit_tuple(value, cls, arguments, example)
+    if issubclass(cls, Collection) and cls not in (bytes, bytearray, memoryview):
+        return _fit_collection(value, cls, arguments, example)
+    if fields_of(cls) is not None:
+        return _fit_object(value, cls)
+    if isinstance(value, cls):
+        return value
+    raise _misfit(cls, value)
+
+
+def _fit_enum(value: Any, cls: type[Enum]) -> Enum:
+    """Return the member whose value a file holds as this value."""
+    try:
+        member: Enum = _fit_listed(value, cls, cls.__members__.values())
+        return member
+    except MisfitError:
+        if issubclass(cls, Flag) and type(value) is int:
+            try:
+                return cls(value)
+            except ValueError as error:
+                raise MisfitError(str(error)) from error
+        names = ", ".join(repr(plain(member.value, ())) for member in cls)
+        raise MisfitError(f"expected one of {names}, found {described(value)}") from None
+
+
+def _fit_scalar(value: Any, cls: type) -> Any:
+    """Return a bool, int, float or str, or one of a subclass of these."""
+    kind = next(base for base in (bool, int, float, str) if issubclass(cls, base))
+    if kind is float and type(value) is str:
+        value = NOT_FINITE.get(value, value)
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        raise _misfit(cls, value)
+    try:
+        return cls(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise MisfitError(f"expected {cls.__name__}, found {described(value)}: {error}") from error
+
+
+def _fit_text(value: Any, cls: Any) -> Any:
+    """Return a date, a time or a path, from itself or from the text that stands for it."""
+    kind = next(kind for kind in TEXT_KINDS if issubclass(cls, kind.type))
+    if isinstance(value, cls):
+        return value
+    if not isinstance(value, str | kind.type):
+        raise _misfit(cls, value)
+    text = value if isinstance(value, str) else kind.write(value)
+    read = cls if kind.name == "path" else cls.fromisoformat
+    try:
+        return read(text)
+    except (ValueError, NotImplementedError) as error:
+        raise MisfitError(f"expected {cls.__name__}, found {described(value)}: {error}") from error
+
+
+def _fit_array(value: Any, cls: type, example: Any) -> Any:
+    """Return a NumPy array or scalar, of the example's dtype if there is one."""
+    numpy = sys.modules["numpy"]
+    if not isinstance(value, list | tuple | bool | int | float | str):
+        raise _misfit(cls, value)
+    try:
+        array = numpy.asarray(value)
+    except ValueError as error:
+        raise MisfitError(f"expected an array, found rows of different lengths: {error}") from error
+    dtype = array.dtype if issubclass(cls, numpy.ndarray) else numpy.dtype(cls)
+    dtype = getattr(example, "dtype", dtype)
+    fits = array.size == 0 or numpy.can_cast(array.dtype, dtype, "same_kind")
+    cast = array.astype(dtype) if fits else array
+    # same_kind lets a large integer into a small one, where it would become another number.
+    if not fits or (dtype.kind in "iu" and not (cast == array).all()) or dtype.kind == "O":
+        raise MisfitError(f"expected values of dtype {dtype}, found {described(value)}")
+    return cast if issubclass(cls, numpy.ndarray) else cast[()]
+
+
+def _fit_object(value: Any, cls: type) -> Any:
+    """Return a new dataclass, attrs or pydantic object made of the saved fields."""
+    if not isinstance(value, dict):
+        raise _misfit(cls, value)
+    hints = declared_types(cls)
+    given = {}
+    for name, item in value.items():
+        field = (fields_of(cls) or {}).get(name)
+        given[getattr(field, "alias", None) or name] = _within(name, item, hints.get(name, Any))
+    try:
+        return cls(**given)
+    except Exception as error:  # whatever the constructor of a user's class raises is the reason
+        raise MisfitError(f"expected the fields of {cls.__name__}: {error}") from error
+
+
+# Containers --------------------------------------------------------------------------------------
+
+
+def _within(place: object, value: Any, hint: Any, example: Any = None) -> Any:
+    """Return the fitted item of a container; the reason for a misfit says where it stands."""
+    try:
+        return fit(value, hint, example)
+    except MisfitError as error:
+        raise MisfitError(f"at {place!r}: {error}") from error
+
+
+def _is_number(value: object) -> bool:
+    """Tell whether a value is an int or a float, which are one kind where nothing is declared."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _like(place: object, value: Any, example: Any) -> Any:
+    """Return an item of a container whose items are not declared, fitted to one that is there."""
+    if example is None or (_is_number(example) and _is_number(value)):
+        return value
+    return _within(place, value, type(example), example)
+
+
+def _items_like(values: Sequence[Any], examples: Any) -> list[Any]:
+    """Return items fitted to those there are now, as far as these show of what kind items are."""
+    examples = list(examples) if isinstance(examples, Collection) else []
+    kinds = {float if _is_number(example) else type(example) for example in examples}
+    if len(kinds) != 1:
+        return list(values)
+    return [_like(place, value, examples[0]) for place, value in enumerate(values)]
+
+
+def _fit_tuple(value: Any, cls: Any, arguments: tuple[Any, ...], example: Any) -> Any:
+    """Return a tuple or a named one."""
+    if not isinstance(value, list | tuple):
+        raise _misfit(cls, value)
+    names = getattr(cls, "_fields", None)
+    if names is not None:
+        hints = [_resolved(cls, n, getattr(cls, "__annotations__", {}).get(n, Any)) for n in names]
+    elif len(arguments) == 2 and arguments[1] is Ellipsis:
+        hints = [arguments[0]] * len(value)
+    elif arguments:
+        hints = list(arguments)
+    elif isinstance(example, tuple) and len(example) == len(value):
+        return cls(_like(i, item, example[i]) for i, item in enumerate(value))
+    else:
+        return cls(_items_like(value, example))
+    if len(hints) != len(value):
+        raise MisfitError(f"expected {len(hints)} items, found {len(value)}: {described(value)}")
+    items = [_within(i, item, hints[i]) for i, item in enumerate(value)]
+    return cls(*items) if names is not None else cls(items)
+
+
+def _fit_collection(value: Any, cls: Any, arguments: tuple[Any, ...], example: Any) -> Any:
+    """Return a list, a set, a deque or another collection of items of one type."""
+    accepted = (list, tuple, set, frozenset) if issubclass(cls, Set) else (list, tuple)
+    if not isinstance(value, accepted):
+        raise _misfit(cls, value)
+    if arguments:
+        items = [_within(i, item, arguments[0]) for i, item in enumerate(value)]
+    else:
+        items = _items_like(list(value), example)
+    if issubclass(cls, deque) and isinstance(example, deque):
+        return cls(items, example.maxlen)
+    if cls.__module__ in (
+        "collections.abc",
+        "typing",
+    ):  # an abstract one: what was saved, if it is one
+        cls = type(value) if isinstance(value, cls) else (set if issubclass(cls, Set) else list)
+    try:
+        return cls(items)
+    except TypeError as error:
+        raise MisfitError(f"expected {cls.__name__}, found {described(value)}: {error}") from error
+
+
+def _fit_mapping(value: Any, cls: Any, arguments: tuple[Any, ...], example: Any) -> Any:
+    """Return a dict or another mapping; it is taken as a whole, with the keys that were saved."""
+    if not isinstance(value, dict):
+        raise _misfit(cls, value)
+    if len(arguments) == 2:
+        items = {_fit_key(key, arguments[0]): _within(key, item, arguments[1]) for key, item in value.items()}
+    else:
+        there = example if isinstance(example, Mapping) else {}
+        items = {key: _like(key, item, there.get(key)) for key, item in value.items()}
+    if type(example) is cls and cls is not dict and hasattr(cls, "clear"):
+        same_kind = copy.copy(example)  # keeps what the constructor was given, such as a default
+        same_kind.clear()
+        same_kind.update(items)
+        return same_kind
+    return items
+
+
+def _fit_key(key: Any, hint: Any) -> Any:
+    """Return a mapping's key; JSON has none but text, so a whole number may stand there as text."""
+    try:
+        return fit(key, hint)
+    except MisfitError:
+        if isinstance(key, str) and re.fullmatch(r"-?\d+", key):
+            return fit(int(key), hint)
+        raise
+
+
+# Constraints -------------------------------------------------------------------------------------
+
+
+def _is_multiple(value: Any, step: Any) -> bool:
+    """Tell whether a number is a multiple of a step, as exactly as floats can be."""
+    return math.isclose(value / step, round(value / step), rel_tol=1e-9, abs_tol=1e-9)
+
+
+# The attributes of annotated-types, which pydantic's own constraints share.
+_CONSTRAINTS = {
+    "gt": (lambda value, bound: value > bound, "above"),
+    "ge": (lambda value, bound: value >= bound, "at least"),
+    "lt": (lambda value, bound: value < bound, "below"),
+    "le": (lambda value, bound: value <= bound, "at most"),
+    "multiple_of": (_is_multiple, "a multiple of"),
+    "min_length": (lambda value, bound: len(value) >= bound, "of a length of at least"),
+    "max_length": (lambda value, bound: len(value) <= bound, "of a length of at most"),
+    "pattern": (lambda value, bound: re.search(bound, value) is not None, "text that matches"),
+    "allow_inf_nan": (
+        lambda value, bound: bound or math.isfinite(value),
+        "finite; allow_inf_nan is",
+    ),
+}
+
+
+def _check_constraints(value: Any, constraints: Iterable[Any]) -> None:
+    """Raise MisfitError for a value that breaks one of its annotated constraints."""
+    if value is None:
+        return
+    for constraint in constraints:
+        _check_constraints(value, getattr(constraint, "metadata", ()))  # those of a nested field
+        for name, (holds, words) in _CONSTRAINTS.items():
+            bound = getattr(constraint, name, None)
+            if bound is not None and not _holds(holds, value, bound):
+                raise MisfitError(f"expected a value {words} {bound!r}, found {described(value)}")
+        if type(constraint).__name__ == "Predicate" and not constraint.func(value):
+            raise MisfitError(f"expected a value for which {constraint.func} holds, found {value!r}")
+
+
+def _holds(holds: Any, value: Any, bound: Any) -> bool:
+    """Tell whether a constraint holds; one that cannot be asked of such a value does not."""
+    try:
+        return bool(holds(value, bound))
+    except TypeError:
+        return False

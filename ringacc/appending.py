@@ -93,17 +93,12 @@ class Appender:
     def extend_rows(self, rows: Array) -> None:
         """Append a contiguous array of rows with their times; all of it or, with a bad time, nothing."""
         block = self._block
-        self.make_sure_of_room(len(rows))
+        if not self._overwrite:
+            self.make_sure_of_room(len(rows))
         if not len(rows):
-            return
-        if block.capacity == 0:
-            for time in rows["t"]:
-                checked_time(time)
-            block.extend(rows)
             return
         bad = extend_timed(
             block.counters,
-            block.statistics,
             block.bytes,
             block.capacity,
             block.row_bytes,

@@ -6,6 +6,7 @@ it. May not be here: what a row means, or how a row is made.
 
 from __future__ import annotations
 
+import functools
 import operator
 from typing import Any
 
@@ -24,11 +25,11 @@ _CACHE_LINE = 64
 class Block:
     """The counters and the mirrored rows of one ring, in the memory of this process.
 
-    ``counters`` is int64, laid out as ``kernels.rows`` says; ``statistics`` the same memory as bytes. ``rows`` holds
-    ``2 * capacity`` rows of ``dtype``, row i again at i + capacity; ``bytes`` is the same memory as bytes.
+    ``counters`` is int64, laid out as ``kernels.rows`` says. ``rows`` holds ``2 * capacity`` rows of ``dtype``, row i
+    again at i + capacity; ``bytes`` is the same memory as bytes, and ``visible`` the same as a read-only view.
     """
 
-    __slots__ = ("bytes", "capacity", "counters", "counts", "dtype", "row_bytes", "rows", "statistics", "visible")
+    __slots__ = ("bytes", "capacity", "counters", "counts", "dtype", "row_bytes", "rows", "visible")
 
     def __init__(self, capacity: int, dtype: np.dtype[Any]) -> None:
         self.capacity = _checked_capacity(capacity, dtype)
@@ -37,8 +38,7 @@ class Block:
         header = counters_of.COUNTERS_LENGTH * 8
         memory = _zeros(header + 2 * self.capacity * self.row_bytes + _CACHE_LINE, capacity, dtype)
         start = -memory.ctypes.data % _CACHE_LINE
-        self.statistics = memory[start : start + header]
-        self.counters = self.statistics.view(np.int64)
+        self.counters = memory[start : start + header].view(np.int64)
         # A Python int from a memoryview costs a third of one from an array.
         self.counts = self.counters.data
         self.bytes = memory[start + header : start + header + 2 * self.capacity * self.row_bytes]
@@ -64,7 +64,7 @@ class Block:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self.statistics.nbytes + self.bytes.nbytes
+        return self.counters.nbytes + self.bytes.nbytes
 
     def slot(self, sequence: int) -> int:
         """Give the slot, in [0, capacity), of a sequence; capacity > 0."""
@@ -98,13 +98,8 @@ class Block:
         self._put(counters_of.extend_left, source)
 
     def _put(self, kernel: Any, source: Array) -> None:
-        count = len(source)
-        if self.capacity == 0:
-            # As in deque(maxlen=0), rows come and are gone.
-            self.counters[counters_of.TRIMMED] += count
-            self.counters[counters_of.WRITTEN] += count
-        elif count:
-            kernel(self.counters, self.bytes, self.capacity, self.row_bytes, as_bytes(source), count)
+        if len(source):
+            kernel(self.counters, self.bytes, self.capacity, self.row_bytes, as_bytes(source), len(source))
 
 
 def as_bytes(source: Array) -> Array:
@@ -115,7 +110,17 @@ def as_bytes(source: Array) -> Array:
     """
     if not source.flags.writeable:
         source = source.copy()
+    if source.dtype.names is not None and not _has_dates(source.dtype):
+        # Half the cost of a view, which NumPy checks field by field; but dates have no place in the buffer protocol.
+        return np.frombuffer(source, np.uint8)
     return source.reshape(-1).view(np.uint8)
+
+
+@functools.lru_cache(maxsize=256)
+def _has_dates(dtype: np.dtype[Any]) -> bool:
+    if dtype.names is not None:
+        return any(_has_dates(dtype[name]) for name in dtype.names)
+    return dtype.base.kind in "mM" or (dtype.base.names is not None and _has_dates(dtype.base))
 
 
 def _checked_capacity(capacity: Any, dtype: np.dtype[Any]) -> int:

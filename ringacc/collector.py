@@ -4,60 +4,38 @@ Belongs here: the calls of stytra's DataCollector, over the rooms that do the wo
 typefit, parameters, restore, configfile. All of these are standard library only and load in a few
 milliseconds.
 May not be here: anything that one of those rooms can own.
-
-The next session begins with what the last one had:
-
->>> import tempfile
->>> from dataclasses import dataclass
->>> @dataclass
-... class Animal:
-...     genotype: str = "TL"
-...     age: int = 7
->>> folder = tempfile.mkdtemp()
->>> collector = DataCollector(folder_path=folder)
->>> collector.add(Animal(age=6), "general/animal")
->>> collector.save_config_file()
-
->>> animal = Animal()
->>> collector = DataCollector(folder_path=folder)
->>> collector.add(animal, "general/animal")
->>> print(collector.restore_from_saved())
-restored   general/animal/age
-unchanged  general/animal/genotype
->>> animal.age
-6
 """
 
 from __future__ import annotations
 
-import json
+import copy
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ringacc.configfile import CONFIG_FORMATS, ConfigFile, write_whole
-from ringacc.errors import (
+from .configfile import CONFIG_FORMATS, SavedConfig, read_config, write_config, write_whole
+from .errors import (
     EntryClashError,
     EntryNameError,
     EntryNotFoundError,
     FormatError,
     RestoreWarning,
 )
-from ringacc.parameters import Parameter, own_path, parameters_of
-from ringacc.restore import RestoreTable, restored, unknown_entries
-from ringacc.tree import Entries, entries_of, entry_path, merged, nested
-from ringacc.values import (
+from .parameters import Parameter, own_path, parameters_of
+from .restore import RestoreTable, restored, unknown_entries
+from .tree import Entries, entries_of, entry_path, merged, near, nested, overlaid
+from .values import (
     ELIMINATED,
     FILE,
     EntryPath,
     Style,
     TypeNotes,
+    as_saved,
     joined,
     json_bytes,
     plain,
-    revive,
 )
 
 __all__ = ["DataCollector"]
@@ -108,9 +86,23 @@ class DataCollector:
 
     Examples
     --------
-    >>> collector = DataCollector((7, "animal/age"), ("TL", "animal/genotype"))
+    The next session begins with what the last one had:
+
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> collector = DataCollector(("TL", "animal/genotype"), folder_path=folder)
+    >>> collector.add({"age": 6}, "animal")
     >>> collector.get_clean_dict()
-    {'animal': {'age': 7, 'genotype': 'TL'}}
+    {'animal': {'age': 6, 'genotype': 'TL'}}
+    >>> collector.save_config_file()
+
+    >>> animal = {"age": 7}
+    >>> collector = DataCollector(folder_path=folder)
+    >>> collector.add(animal, "animal")
+    >>> print(collector.restore_from_saved())
+    restored  animal/age
+    >>> animal
+    {'age': 6}
     """
 
     def __init__(
@@ -125,13 +117,10 @@ class DataCollector:
             raise TypeError(f"expected instance_number to be an int, found {instance_number!r}")
         if instance_number < -1:
             raise ValueError(
-                f"expected instance_number to be -1 (the only instance) or 0 and above, found "
-                f"{instance_number}"
+                f"expected instance_number to be -1 (the only instance) or 0 and above, found {instance_number}"
             )
         if config_format not in CONFIG_FORMATS:
-            raise FormatError(
-                f"expected config_format to be one of {CONFIG_FORMATS}, found {config_format!r}"
-            )
+            raise FormatError(f"expected config_format to be one of {CONFIG_FORMATS}, found {config_format!r}")
         self.folder_path = Path(folder_path)
         self.instance_number = instance_number
         self.config_format = config_format
@@ -142,13 +131,6 @@ class DataCollector:
             if not isinstance(given, tuple | list) or not 1 <= len(given) <= 2:
                 raise TypeError(f"expected static data as (entry, name), found {given!r}")
             self.add_static_data(*given)
-
-    def __repr__(self) -> str:
-        """Return the number of objects and static data, and where the config lies."""
-        return (
-            f"<DataCollector: {len(self._objects)} objects, {len(self._static)} static data, "
-            f"config {str(self.folder_path / self._named('config', self.config_format))!r}>"
-        )
 
     # What is collected ---------------------------------------------------------------------------
 
@@ -203,11 +185,9 @@ class DataCollector:
         where = entry_path(name)
         if self._objects.get(where, obj) is not obj:
             raise EntryClashError(
-                f"expected one object at {joined(where)!r}, found a second; choose another path, "
-                "or remove() the first"
+                f"expected one object at {joined(where)!r}, found a second; choose another path, or remove() the first"
             )
-        entries = _entries_of_object(obj, where)
-        self._check(where, entries, self._sources_beside(where, self._objects))
+        self._check(where, _entries_of_object(list(parameters_of(obj, where)), where), self._objects)
         self._objects[where] = obj
 
     def add_static_data(self, entry: Any, name: str = "unspecified_entry") -> None:
@@ -245,8 +225,7 @@ class DataCollector:
         {'behavior': {'behavior_log': '192316_behavior_log.hdf5'}}
         """
         where = entry_path(name)
-        entries = dict(entries_of(entry, where))
-        self._check(where, entries, self._sources_beside(where, self._static))
+        self._check(where, dict(entries_of(entry, where)), self._static)
         self._static[where] = entry
 
     def remove(self, path: str) -> None:
@@ -280,15 +259,17 @@ class DataCollector:
         if where not in self._objects and where not in self._static:
             added = ", ".join(sorted({joined(p) for p in (*self._objects, *self._static)}))
             raise EntryNotFoundError(
-                f"expected a path that something was added under ({added or 'none yet'}), "
-                f"found {path!r}"
+                f"expected a path that something was added under ({added or 'none yet'}), found {path!r}"
             )
         self._objects.pop(where, None)
         self._static.pop(where, None)
 
-    def get_clean_dict(
-        self, eliminate_df: bool = False, convert_datetime: bool = False
-    ) -> dict[str, Any]:
+    def __contains__(self, path: str) -> bool:
+        """Tell whether a parameter or static data stand at a path, or below it."""
+        where = entry_path(path)
+        return any(found[: len(where)] == where for found in self._read()[1])
+
+    def get_clean_dict(self, eliminate_df: bool = False, convert_datetime: bool = False) -> dict[str, Any]:
         """Return all parameters and static data as one tree of plain values.
 
         NumPy scalars and arrays become numbers and lists, sets sorted lists, paths text, enums
@@ -374,8 +355,8 @@ class DataCollector:
         restored  camera/exposure
         kept      camera/gain
         """
-        saved = self._saved()
-        known = self._parameters()
+        saved = overlaid(copy.deepcopy(self._extra), self._read_config().tree)
+        known, _ = self._read()
         table = restored(saved, known, self._branches(known))
         if table.refused:
             reasons = "".join(f"\n  {row.path}: {row.reason}" for row in table.refused)
@@ -426,18 +407,20 @@ class DataCollector:
         7
         """
         path = entry_path(class_param_key)
-        config = self._config()
-        tree = value = config.read()
+        tree = value = self._read_config().tree
         for part in path:
             if not isinstance(value, Mapping) or part not in value:
-                raise _no_such_entry(class_param_key, tree, config.path)
+                raise EntryNotFoundError(
+                    f"expected an entry saved in {self._config_path()}, found none at {class_param_key!r}; "
+                    + (near(class_param_key, tree) if tree else "nothing is saved there yet")
+                )
             value = value[part]
         return value
 
     # Files ---------------------------------------------------------------------------------------
 
     def save_config_file(self) -> None:
-        """Write the parameters of now to the config file, with the saved entries unknown here.
+        r"""Write the parameters of now to the config file, with the saved entries unknown here.
 
         The file is written at once or not at all; the one before is kept beside it as ``.bak``.
 
@@ -468,19 +451,19 @@ class DataCollector:
         >>> collector.add({"age": 7}, "general/animal")
         >>> collector.save_config_file()
         >>> (Path(folder) / "config.json").read_text()
-        '{"general": {"animal": {"age": 7}}}\\n'
+        '{"general": {"animal": {"age": 7}}}\n'
         """
-        saved = self._saved()
-        known = self._parameters()
-        kept = unknown_entries(saved, known, self._branches(known))
+        config = self._read_config()
+        known, _ = self._read()
+        kept = unknown_entries(overlaid(copy.deepcopy(self._extra), config.tree), known, self._branches(known))
         entries = {**kept, **{path: parameter.value for path, parameter in known.items()}}
         notes: TypeNotes = {}
         style = Style(notes)
         tree = nested({path: plain(value, path, style) for path, value in entries.items()})
-        self._config().write(tree, notes)
+        write_config(self._config_path(), self.config_format, tree, notes, config.before)
 
     def save_json_log(self, output_path: str | os.PathLike[str]) -> None:
-        """Write all parameters and static data as JSON: UTF-8, sorted keys, at once or not at all.
+        r"""Write all parameters and static data as JSON, sorted, in UTF-8, at once or not at all.
 
         Dates and times are text in ISO format with microseconds always; NaN and infinities, for
         which JSON has no number, are the texts "NaN", "Infinity" and "-Infinity".
@@ -510,12 +493,12 @@ class DataCollector:
         >>> log = Path(tempfile.mkdtemp()) / "192316_metadata.json"
         >>> DataCollector((float("nan"), "stimulus/gain")).save_json_log(log)
         >>> log.read_text()
-        '{"stimulus": {"gain": "NaN"}}\\n'
+        '{"stimulus": {"gain": "NaN"}}\n'
         """
         write_whole(Path(output_path), json_bytes(self._clean(FILE)))
 
     def save(self, output_path: str | os.PathLike[str] = "") -> None:
-        """Write the metadata of the session (`save_json_log`), then the config (`save_config_file`).
+        """Write the metadata (`save_json_log`) and then the config (`save_config_file`).
 
         Parameters
         ----------
@@ -548,105 +531,66 @@ class DataCollector:
 
     # Inside --------------------------------------------------------------------------------------
 
-    def _named(self, name: str, extension: str) -> str:
-        """Return the name of a file of this instance."""
-        number = f"_{self.instance_number}" if self.instance_number >= 0 else ""
-        return f"{name}{number}.{extension}"
-
     def _path(self, name: str, extension: str) -> Path:
         """Return the path of a file of this instance, in the folder as it is resolved now."""
-        return self.folder_path.absolute() / self._named(name, extension)
+        number = f"_{self.instance_number}" if self.instance_number >= 0 else ""
+        return self.folder_path.absolute() / f"{name}{number}.{extension}"
 
-    def _config(self) -> ConfigFile:
-        return ConfigFile(self._path("config", self.config_format), self.config_format)
+    def _config_path(self) -> Path:
+        """Return the path of the config file."""
+        return self._path("config", self.config_format)
 
-    def _saved(self) -> dict[str, Any]:
-        """Return the saved tree; the extra settings count where the file has no such entry."""
-        return _overlaid(self._extra, self._config().read())
+    def _read_config(self) -> SavedConfig:
+        """Return what the config file holds now."""
+        return read_config(self._config_path(), self.config_format)
 
-    def _parameters(self) -> dict[EntryPath, Parameter]:
-        """Return all parameters with their values of now, by path."""
-        self._all_entries()  # raises if two of them stand in each other's way
-        return {
-            parameter.path: parameter
-            for where, obj in self._objects.items()
-            for parameter in parameters_of(obj, where)
-        }
+    def _read(self) -> tuple[dict[EntryPath, Parameter], Entries]:
+        """Return the parameters, and the values of these and of the static data, all by path."""
+        objects = {where: list(parameters_of(obj, where)) for where, obj in self._objects.items()}
+        entries = merged(
+            (
+                *(_entries_of_object(parameters, where) for where, parameters in objects.items()),
+                *(dict(entries_of(entry, where)) for where, entry in self._static.items()),
+            )
+        )
+        return {found.path: found for parameters in objects.values() for found in parameters}, entries
+
+    def _clean(self, style: Style) -> dict[str, Any]:
+        """Return the tree of all entries in plain values."""
+        _, entries = self._read()
+        written = {path: plain(value, path, style) for path, value in entries.items()}
+        return nested({path: value for path, value in written.items() if value is not ELIMINATED})
 
     def _branches(self, known: Mapping[EntryPath, Parameter]) -> set[EntryPath]:
         """Return the paths below which parameters stand or, for an empty object, may stand."""
         above = {path[:length] for path in known for length in range(1, len(path))}
         return above | {where[: n + 1] for where in self._objects for n in range(len(where))}
 
-    def _all_entries(self) -> Entries:
-        """Return all parameters and static data by path."""
-        objects = (_entries_of_object(obj, where) for where, obj in self._objects.items())
-        static = (dict(entries_of(entry, where)) for where, entry in self._static.items())
-        return merged((*objects, *static))
-
-    def _clean(self, style: Style) -> dict[str, Any]:
-        """Return the tree of all entries in plain values."""
-        entries = {path: plain(v, path, style) for path, v in self._all_entries().items()}
-        return nested({path: v for path, v in entries.items() if v is not ELIMINATED})
-
-    def _sources_beside(
-        self, where: EntryPath, replaced: Mapping[EntryPath, Any]
-    ) -> Iterator[Entries]:
-        """Yield the entries of what stands at, below or above a path, less what is replaced."""
-        for home in (self._objects, self._static):
-            for path, value in home.items():
-                length = min(len(path), len(where))
-                if path[:length] != where[:length] or (home is replaced and path == where):
-                    continue
-                of_object = home is self._objects
-                yield (
-                    _entries_of_object(value, path) if of_object else dict(entries_of(value, path))
-                )
-
-    def _check(self, where: EntryPath, entries: Entries, beside: Iterator[Entries]) -> None:
-        """Raise unless entries can be written, and can stand beside those that are there."""
+    def _check(self, where: EntryPath, entries: Entries, home: Mapping[EntryPath, Any]) -> None:
+        """Raise unless entries can be written, and can stand beside the others; their own old ones are not there."""
         for path, value in entries.items():
             plain(value, path)
+        beside = []
+        for others in (self._objects, self._static):
+            for path, other in others.items():
+                length = min(len(path), len(where))
+                if path[:length] != where[:length] or (others is home and path == where):
+                    continue
+                if others is self._objects:
+                    beside.append(_entries_of_object(list(parameters_of(other, path)), path))
+                else:
+                    beside.append(dict(entries_of(other, path)))
         merged((*beside, entries))
 
 
-def _entries_of_object(obj: Any, where: EntryPath) -> Entries:
-    """Return an object's parameters by path; without any, its path is an empty branch."""
-    entries = {parameter.path: parameter.value for parameter in parameters_of(obj, where)}
-    return entries or {where: {}}
+def _entries_of_object(parameters: list[Parameter], where: EntryPath) -> Entries:
+    """Return an object's parameters as entries; without any, its path is an empty branch."""
+    return {found.path: found.value for found in parameters} or {where: {}}
 
 
 def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return extra settings as they would come from a file: a copy, its names and values checked."""
+    """Return extra settings as they would come from a file: checked, and a copy."""
     for name in given:
         if len(entry_path(name)) > 1:
-            raise EntryNameError(
-                f"expected nested dicts as extra settings, found the name {name!r}"
-            )
-    notes: TypeNotes = {}
-    tree = json.loads(json_bytes(plain(given, (), Style(notes))))
-    return dict(revive(tree, notes))
-
-
-def _overlaid(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
-    """Return two trees as one; where both have an entry, the upper one's."""
-    tree = {**lower, **upper}
-    for name in lower.keys() & upper.keys():
-        if isinstance(lower[name], dict) and isinstance(upper[name], dict):
-            tree[name] = _overlaid(lower[name], upper[name])
-    return tree
-
-
-def _no_such_entry(key: str, tree: dict[str, Any], path: Path) -> EntryNotFoundError:
-    """Return the error about an entry that was not saved, with the nearest ones."""
-    import difflib
-
-    names = [joined(entry) for name in tree for entry, _ in entries_of(tree[name], (name,))]
-    near = difflib.get_close_matches(key, names, n=3, cutoff=0.4)
-    last = key.rpartition("/")[2]
-    near += [name for name in names if name.rpartition("/")[2] == last and name not in near]
-    if not tree:
-        hint = "nothing has been saved there yet; call save_config_file() first"
-    else:
-        hint = f"the nearest are {', '.join(map(repr, near[:5]))}" if near else f"of {len(names)}"
-    return EntryNotFoundError(f"expected an entry saved in {path}, found none at {key!r}; {hint}")
+            raise EntryNameError(f"expected nested dicts as extra settings, found the name {name!r}")
+    return dict(as_saved(given))

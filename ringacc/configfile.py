@@ -4,10 +4,9 @@ Belongs here: the atomic write of any small file, the two formats of a config fi
 bytes, and which of config and backup is read.
 May not be here: what the entries mean. ``tables`` is imported inside the calls that need it.
 
-A config file holds one document: the tree of the entries, and beside its categories, under the name
-"/types" (which no category can have), the kinds that JSON has no word for, by JSON pointer.
-In HDF5 each branch of the tree is a group, and the entries in it are one dataset of JSON text,
-called "(parameters)". The file is built and read in memory, so that both formats are bytes here and
+A config file holds one document: the tree of the entries, and beside its categories, under the name "/types" (which
+no category can have), the kinds that JSON has no word for, by JSON pointer. In HDF5 each category, and the types, is
+one dataset of JSON text at the root. The file is built and read in memory, so that both formats are bytes here and
 share the one way to the disk.
 """
 
@@ -18,24 +17,20 @@ import json
 import os
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from ringacc.errors import ConfigWarning, FormatError, MetadataFileError, RingaccError
-from ringacc.values import TypeNotes, json_bytes, revive
+from .errors import ConfigWarning, MetadataFileError
+from .values import TypeNotes, json_bytes, revive
 
-__all__ = ["CONFIG_FORMATS", "ConfigFile", "write_whole"]
+__all__ = ["CONFIG_FORMATS", "SavedConfig", "read_config", "write_config", "write_whole"]
 
 CONFIG_FORMATS = ("json", "h5")
 
 _TYPES = "/types"
-_LEAVES = "(parameters)"  # quote() writes no parenthesis as it is: no branch can have this name
+_MISSING = "none"
 # Longer than any write of a small file takes: whoever began this temporary file is gone.
 _ABANDONED_SECONDS = 60.0
-
-
-class _DamagedError(RingaccError, ValueError):
-    """A config file that cannot be read; it becomes a warning."""
 
 
 # Writing -----------------------------------------------------------------------------------------
@@ -45,7 +40,7 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file at once: readers, and a next start after a crash, find the old or the new.
 
     The data go to a temporary file in the same folder, which is flushed to the disk and then
-    renamed; a missing folder is made. Raises MetadataFileError, with the old file as it was.
+    renamed; a missing folder is made. Raises MetadataFileError; the file there is whole.
     """
     path = Path(os.path.realpath(path))  # through a link, so that the link itself stays one
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
@@ -55,8 +50,8 @@ def write_whole(path: Path, data: bytes) -> None:
     except OSError as error:
         raise MetadataFileError(
             error.errno,
-            f"expected to write {path}, found: {error.strerror or error}; what stood there before "
-            "is unchanged; free some space or choose a folder that can be written, and save again",
+            f"expected to write {path}, found: {error.strerror or error}; nothing is half-written there; free some "
+            "space or choose a folder that can be written, and save again",
         ) from error
 
 
@@ -84,10 +79,12 @@ def _write_through(temporary: Path, path: Path, data: bytes) -> None:
 def _remove_abandoned(path: Path, temporary: Path) -> None:
     """Remove what a killed process left of this file, long ago by the folder's own clock."""
     now = temporary.stat().st_mtime
-    for other in path.parent.glob(f".{path.name}.*.tmp"):
+    with os.scandir(path.parent) as entries:
+        others = [e for e in entries if e.name.startswith(f".{path.name}.") and e.name.endswith(".tmp")]
+    for other in others:
         with contextlib.suppress(FileNotFoundError):  # another process may clean up as well
             if now - other.stat().st_mtime > _ABANDONED_SECONDS:
-                other.unlink()
+                os.unlink(other)
 
 
 # Formats -----------------------------------------------------------------------------------------
@@ -98,162 +95,114 @@ def _h5_bytes(document: dict[str, Any]) -> bytes:
     import tables
 
     with warnings.catch_warnings():
-        # Any text may name a branch ("tracking+bgsub"); PyTables prefers Python's names.
+        # Any text may name a category ("tracking+bgsub"); PyTables prefers Python's names.
         warnings.simplefilter("ignore", tables.NaturalNameWarning)
-        file = tables.open_file(
-            f"config-{os.urandom(8).hex()}.h5",  # PyTables wants a name; nothing is opened
-            "w",
-            driver="H5FD_CORE",
-            driver_core_backing_store=0,
-        )
+        file = _h5_file(tables, "w")
         try:
-            _write_group(file, file.root, document)
+            for category, branch in document.items():
+                file.create_array(file.root, _node_name(category), obj=json_bytes(branch))
             return bytes(file.get_file_image())
         finally:
             file.close()
 
 
-def _write_group(file: Any, group: Any, branch: dict[str, Any]) -> None:
-    """Write a branch: its entries as one dataset, each branch in it as a group."""
-    branches = {k: v for k, v in branch.items() if isinstance(v, dict) and k != _TYPES}
-    leaves = {k: v for k, v in branch.items() if k not in branches}
-    file.create_array(group, _LEAVES, obj=json_bytes(leaves))
-    for name, inner in branches.items():
-        _write_group(file, file.create_group(group, _group_name(name)), inner)
-
-
-def _group_name(name: str) -> str:
-    """Return a name that HDF5 takes: percent signs for a slash, a NUL and the like."""
-    quoted = quote(name, safe=" +")
-    # PyTables keeps names with a leading underscore for itself, HDF5 the dot; none is empty.
-    return f"%{ord(quoted[0]):02X}{quoted[1:]}" if quoted[:1] in ("_", ".") else quoted or "%"
-
-
-def _branch_name(name: str) -> str:
-    """Return the name that a group stands for."""
-    return "" if name == "%" else unquote(name)
-
-
-def _h5_document(data: bytes) -> Any:
+def _h5_document(data: bytes) -> dict[str, Any]:
     """Return the document in an HDF5 file; whatever is wrong with the file, an Exception."""
     import tables
 
-    file = tables.open_file(
-        f"config-{os.urandom(8).hex()}.h5",
-        "r",
-        driver="H5FD_CORE",
-        driver_core_image=data,
-        driver_core_backing_store=0,
-    )
+    file = _h5_file(tables, "r", driver_core_image=data)
     try:
-        return _read_group(file.root)
+        nodes = file.root._v_children
+        return {unquote(name): json.loads(node.read()) for name, node in nodes.items()}
     finally:
         file.close()
 
 
-def _read_group(group: Any) -> dict[str, Any]:
-    """Return the branch that a group holds."""
-    branch = json.loads(group._f_get_child(_LEAVES).read())
-    for name, inner in group._v_groups.items():
-        branch[_branch_name(name)] = _read_group(inner)
-    return dict(branch)
+def _h5_file(tables: Any, mode: str, **image: bytes) -> Any:
+    """Open an HDF5 file in memory; PyTables wants a name, and one that no open file has."""
+    name = f"config-{os.urandom(8).hex()}.h5"
+    return tables.open_file(name, mode, driver="H5FD_CORE", driver_core_backing_store=0, **image)
 
 
-# The file ----------------------------------------------------------------------------------------
+def _node_name(category: str) -> str:
+    """Return a category as a name that HDF5 and PyTables take, with percent signs for the rest."""
+    name = quote(category, safe=" +")
+    # A leading underscore is PyTables' own, a leading dot HDF5's.
+    return f"%{ord(name[0]):02X}{name[1:]}" if name[0] in "_." else name
 
 
-class ConfigFile:
-    """A config file and its backup.
+# The file ---------------------------------------------------------------------------------------------------------
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file; the backup is the same name with ".bak" after it.
-    config_format : str
-        "json" or "h5".
-    """
 
-    def __init__(self, path: Path, config_format: str) -> None:
-        if config_format not in CONFIG_FORMATS:
-            raise FormatError(
-                f"expected the config format {' or '.join(map(repr, CONFIG_FORMATS))}, found {config_format!r}"
-            )
-        self.path = path
-        self.backup = path.with_name(path.name + ".bak")
-        self._format = config_format
+class SavedConfig(NamedTuple):
+    """What was read of a config file: its tree, and the bytes that the next save keeps as the backup."""
 
-    def read(self) -> dict[str, Any]:
-        """Return the saved tree; the backup's, with a warning, if the newest cannot be read."""
-        try:
-            return self._tree(self.path)
-        except (_DamagedError, FileNotFoundError) as error:
-            newest = error
-        try:
-            tree = self._tree(self.backup)
-        except FileNotFoundError:
-            if isinstance(newest, _DamagedError):
-                self._warn(f"{newest}; there is no backup, so no saved parameters are used")
-            return {}
-        except _DamagedError as error:
-            self._warn(f"{newest}; {error}; no saved parameters are used")
-            return {}
-        found = newest if isinstance(newest, _DamagedError) else f"expected {self.path}, found none"
-        self._warn(
-            f"{found}; the parameters are those of the save before, from {self.backup}; "
-            "save once to write a new config, or remove both files to start anew"
+    tree: dict[str, Any]
+    before: bytes | None
+
+
+class _Loaded(NamedTuple):
+    """One file as it was found; without a tree, the fault says why."""
+
+    data: bytes | None
+    tree: dict[str, Any] | None
+    fault: str
+
+
+def read_config(path: Path, config_format: str) -> SavedConfig:
+    """Return the saved tree; the backup's, with a warning, if the newest cannot be read."""
+    newest = _loaded(path, config_format)
+    if newest.tree is not None:
+        return SavedConfig(newest.tree, newest.data)
+    backup = _loaded(_backup(path), config_format)
+    if newest.fault == backup.fault == _MISSING:
+        return SavedConfig({}, None)
+    found = f"expected a config in {path}, found {newest.fault}"
+    if backup.tree is not None:
+        _warn(
+            f"{found}; what is used is the config of the save before, {_backup(path)}; save once to write a new one, "
+            "or remove both files to start anew"
         )
-        return tree
+        return SavedConfig(backup.tree, None)  # the backup that can be read stays the backup
+    _warn(f"{found}, and as its backup {backup.fault}; no saved parameters are used")
+    return SavedConfig({}, newest.data)
 
-    def write(self, tree: dict[str, Any], notes: TypeNotes) -> None:
-        """Write a plain tree and the notes of its kinds; what was there becomes the backup."""
-        document = {**tree, _TYPES: notes} if notes else tree
-        data = json_bytes(document) if self._format == "json" else _h5_bytes(document)
-        try:
-            before = self._bytes(self.path)
-        except (_DamagedError, FileNotFoundError):
-            before = None
-        # A damaged file never takes the place of a backup that can be read.
-        if before is not None and (self._is_whole(self.path) or not self._is_whole(self.backup)):
-            write_whole(self.backup, before)
-        write_whole(self.path, data)
 
-    def _is_whole(self, path: Path) -> bool:
-        """Tell whether a file is there and can be read."""
-        try:
-            self._tree(path)
-        except (_DamagedError, FileNotFoundError):
-            return False
-        return True
+def write_config(path: Path, config_format: str, tree: dict[str, Any], notes: TypeNotes, before: bytes | None) -> None:
+    """Write a plain tree and the notes of its kinds, after the backup; neither file is ever half there."""
+    document = {**tree, _TYPES: notes} if notes else tree
+    data = json_bytes(document) if config_format == "json" else _h5_bytes(document)
+    if before is not None:
+        write_whole(_backup(path), before)
+    write_whole(path, data)
 
-    def _tree(self, path: Path) -> dict[str, Any]:
-        """Return the tree in a file, with its kinds restored."""
-        data = self._bytes(path)
-        if self._format == "h5":
-            import tables  # noqa: F401  # a missing library is no damaged file
-        try:
-            document = json.loads(data) if self._format == "json" else _h5_document(data)
-            if not isinstance(document, dict):
-                raise ValueError(f"it holds a {type(document).__name__}, not a tree of entries")
-        except Exception as error:  # a damaged file makes either reader raise anything
-            reason = str(error).strip().rpartition("\n")[2] if data else "it is empty"
-            raise _DamagedError(
-                f"expected a whole config of format {self._format!r} in {path}, "
-                f"found one that cannot be read ({reason})"
-            ) from error
+
+def _backup(path: Path) -> Path:
+    """Return the path of a config's backup."""
+    return path.with_name(path.name + ".bak")
+
+
+def _loaded(path: Path, config_format: str) -> _Loaded:
+    """Return a file's bytes and the tree in it, with the kinds restored, or what is wrong with it."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return _Loaded(None, None, _MISSING)
+    except OSError as error:  # one that may not be read is as good as damaged
+        return _Loaded(None, None, f"one that cannot be read ({error.strerror or error})")
+    if config_format == "h5":
+        import tables  # noqa: F401 - a library that is not there is no damaged file
+    try:
+        document = json.loads(data) if config_format == "json" else _h5_document(data)
+        if not isinstance(document, dict):
+            raise TypeError(f"it holds a {type(document).__name__}, not a tree of entries")
         notes = document.pop(_TYPES, {})
-        return dict(revive(document, notes)) if isinstance(notes, dict) else document
+        return _Loaded(data, revive(document, notes), "")
+    except Exception as error:  # a damaged file makes a reader raise anything
+        reason = str(error).strip().rpartition("\n")[2] if data else "it is empty"
+        return _Loaded(data, None, f"one that cannot be read ({type(error).__name__}: {reason})")
 
-    def _bytes(self, path: Path) -> bytes:
-        """Return the bytes of a file; one that may not be read is as good as damaged."""
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise _DamagedError(
-                f"expected a config in {path}, found one that cannot be read ({error.strerror or error})"
-            ) from error
 
-    def _warn(self, message: str) -> None:
-        """Warn at the line that asked the collector."""
-        warnings.warn(message, ConfigWarning, stacklevel=5)
+def _warn(message: str) -> None:
+    """Warn at the line that called the collector."""
+    warnings.warn(message, ConfigWarning, stacklevel=5)

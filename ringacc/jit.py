@@ -48,19 +48,16 @@ class Handle(NamedTuple):
         The same memory, uint8.
     counters
         The ring's counters, int64; ``ringacc.kernels.rows`` has their meaning.
-    statistics
-        The same memory, uint8.
     """
 
     rows: Array
     bytes: Array
     counters: Array
-    statistics: Array
 
 
 def handle_of(block: Block) -> Handle:
     """Give the handle of a block."""
-    return Handle(block.rows, block.bytes, block.counters, block.statistics)
+    return Handle(block.rows, block.bytes, block.counters)
 
 
 @inner
@@ -113,7 +110,7 @@ def append(ring: Handle, t: float, values: Any) -> None:
         raise RowRangeError("expected values in the range of their fields: declare wider fields; nothing was written")
     counters = ring.counters
     capacity = len(ring.rows) // 2
-    _times.note_time(counters, ring.statistics, time)
+    _times.note_time(counters, time)
     if capacity == 0:
         counters[TRIMMED] += 1
         counters[WRITTEN] += 1

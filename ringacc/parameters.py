@@ -13,11 +13,15 @@ from enum import Enum
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from ringacc.errors import ParametersError
-from ringacc.typefit import MisfitError, declared_types, described, fit
-from ringacc.values import DEEPEST, EntryPath, fields_of, joined, same
+from .errors import ParametersError
+from .typefit import MisfitError, declared_types, described, fit
+from .values import DEEPEST, EntryPath, fields_of, joined, same
 
 __all__ = ["Declaration", "Parameter", "accepted", "own_path", "parameters_of"]
+
+
+_UNSET = object()
+_NO_OBJECTS = frozenset({type(None), bool, int, float, str, list, tuple, dict, set})
 
 
 class Declaration(NamedTuple):
@@ -96,13 +100,26 @@ def _of_fields(owner: Any, path: EntryPath) -> Iterator[Parameter]:
     _check_depth(path)
     cls: type = type(owner)
     for name, declaration in _declarations(cls).items():
-        if not hasattr(owner, name):  # declared, and not yet set: there is no value to read
+        value = getattr(owner, name, _UNSET)
+        if value is _UNSET:  # declared, and not yet set: there is nothing to read
             continue
-        value = getattr(owner, name)
-        if fields_of(type(value)) is not None:
-            yield from _of_fields(value, (*path, name))
+        here = (*path, name)
+        if type(value) not in _NO_OBJECTS and fields_of(type(value)) is not None:
+            yield from _of_fields(value, here)
         else:
-            yield Parameter((*path, name), owner, value, declaration, partial(setattr, owner, name))
+            yield Parameter(here, owner, value, declaration, partial(_put_field, owner, name))
+
+
+def _put_field(owner: Any, name: str, value: Any) -> None:
+    """Set a field, or leave it as it was."""
+    before = getattr(owner, name)
+    try:
+        setattr(owner, name, value)
+    except Exception:
+        # pydantic checks a model as a whole only when the field is set already, and leaves it set.
+        if getattr(owner, name) is not before:
+            object.__setattr__(owner, name, before)
+        raise
 
 
 def _of_mapping(owner: Mapping[Any, Any], path: EntryPath) -> Iterator[Parameter]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ringacc.errors import EntryValueError
-from ringacc.parameters import Parameter, accepted
-from ringacc.tree import Entries, entries_of
-from ringacc.typefit import MisfitError
-from ringacc.values import EntryPath, joined, same
+from .errors import EntryValueError
+from .parameters import Parameter, accepted
+from .tree import Entries, entries_of
+from .typefit import MisfitError, described
+from .values import EntryPath, joined, same
 
 __all__ = ["Outcome", "RestoreTable", "restored", "unknown_entries"]
 
@@ -80,23 +80,16 @@ class RestoreTable(tuple[Outcome, ...]):
         if not self:
             return "no saved entries"
         columns = [max(len(row[column]) for row in self) for column in range(2)]
-        return "\n".join(
-            f"{row.outcome:{columns[1]}}  {row.path:{columns[0]}}  {row.reason}".rstrip()
-            for row in self
-        )
+        return "\n".join(f"{row.outcome:{columns[1]}}  {row.path:{columns[0]}}  {row.reason}".rstrip() for row in self)
 
 
-def _saved_entries(
-    saved: Mapping[str, Any], known: Collection[EntryPath]
-) -> Iterator[tuple[EntryPath, Any]]:
+def _saved_entries(saved: Mapping[str, Any], known: Collection[EntryPath]) -> Iterator[tuple[EntryPath, Any]]:
     """Yield the saved entries; where a parameter is known, a saved dict is one entry."""
     for name, value in saved.items():
         yield from entries_of(value, (name,), known)
 
 
-def unknown_entries(
-    saved: Mapping[str, Any], known: Collection[EntryPath], branches: Collection[EntryPath]
-) -> Entries:
+def unknown_entries(saved: Mapping[str, Any], known: Collection[EntryPath], branches: Collection[EntryPath]) -> Entries:
     """Return the saved entries that no object here knows and that do not stand in its way."""
     entries = _saved_entries(saved, known)
     return {path: value for path, value in entries if path not in known and path not in branches}
@@ -106,37 +99,46 @@ def restored(
     saved: Mapping[str, Any], known: Mapping[EntryPath, Parameter], branches: Collection[EntryPath]
 ) -> RestoreTable:
     """Set the known parameters to what was saved, where it fits, and tell what became of each."""
-    rows = []
+    rows: dict[EntryPath, Outcome] = {}
+    pending: list[tuple[Parameter, Any]] = []
     for path, value in _saved_entries(saved, known):
-        parameter = known.get(path)
-        if parameter is not None:
-            rows.append(Outcome(joined(path), *_restored_one(parameter, value)))
+        if path in known:
+            pending.append((known[path], value))
         elif path not in branches:
-            rows.append(Outcome(joined(path), "kept"))
+            rows[path] = Outcome(joined(path), "kept")
         elif value != {}:
-            reason = f"expected a branch, since there are parameters below it, found {value!r:.60}"
-            rows.append(Outcome(joined(path), "refused", reason))
-    return RestoreTable(sorted(rows))
+            reason = f"expected a branch, since there are parameters below it, found {described(value)}"
+            rows[path] = Outcome(joined(path), "refused", reason)
+    while pending:
+        refused = []
+        for parameter, value in pending:
+            rows[parameter.path] = _restored_one(parameter, value)
+            if rows[parameter.path].outcome == "refused":
+                refused.append((parameter, value))
+        # An object may take one value only after another, such as a minimum above the old maximum.
+        pending = refused if len(refused) < len(pending) else []
+    return RestoreTable(rows[path] for path in sorted(rows))
 
 
-def _restored_one(parameter: Parameter, saved: Any) -> tuple[str, str]:
-    """Set one parameter if the saved value fits; return the outcome and its reason."""
+def _restored_one(parameter: Parameter, saved: Any) -> Outcome:
+    """Set one parameter if the saved value fits."""
+    path = joined(parameter.path)
     if not parameter.declaration.loadable:
-        return "unchanged", "declared loadable=False"
+        return Outcome(path, "unchanged", "declared loadable=False")
     try:
         if _is_now(parameter, saved):
-            return "unchanged", ""
+            return Outcome(path, "unchanged")
         value = accepted(parameter, saved)
         if _is_now(parameter, value):
-            return "unchanged", ""
+            return Outcome(path, "unchanged")
         parameter.put(value)
     except MisfitError as error:
-        return "refused", str(error)
+        return Outcome(path, "refused", str(error))
     # A validator, a property, a signal of the user's class: whatever it raises is the reason, and
     # one bad value must not keep a session from starting.
     except Exception as error:
-        return "refused", f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return "restored", ""
+        return Outcome(path, "refused", f"{type(error).__name__}: {' '.join(str(error).split())}")
+    return Outcome(path, "restored")
 
 
 def _is_now(parameter: Parameter, value: Any) -> bool:

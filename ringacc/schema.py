@@ -254,7 +254,7 @@ def _cast_float(dtype: np.dtype[Any], value: Any, name: str) -> Any:
     wanted = complex if dtype.kind == "c" else float
     is_number = isinstance(value, numbers.Complex if wanted is complex else numbers.Real | np.bool_)
     # Numbers of other libraries say by their methods that they are.
-    says_so = hasattr(type(value), "__float__") and not isinstance(value, numbers.Complex | np.ndarray)
+    says_so = hasattr(type(value), "__float__") and not isinstance(value, numbers.Complex | np.ndarray | np.generic)
     if isinstance(value, np.ndarray) and value.ndim == 0:
         return _cast_float(dtype, value[()], name)
     if not (is_number or says_so):
@@ -291,10 +291,13 @@ def cast_array(dtype: np.dtype[Any], values: Any, name: str = "") -> Array:
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise RowLengthError(f"{_field(name, dtype)}expected values that make an array: {error}") from error
-    if array.dtype == dtype:
+        raise RowLengthError(f"{_field(name, dtype)}expected values that make an array, found {_short(values)}: {error}") from error
+    if array.dtype == dtype and (dtype.kind not in "US" or isinstance(values, np.ndarray)):
         return array
-    if dtype.names is not None or array.dtype == object:
+    if not isinstance(values, np.ndarray) and dtype.kind in "iuUS":
+        # NumPy finds a common type for mixed values: float for large ints of both signs, text for text and numbers.
+        array = np.asarray(values, object)
+    if array.dtype == object:
         cast = np.zeros(array.shape, dtype)
         for place in np.ndindex(array.shape):
             cast[place] = _cast(dtype, array[place], name)
@@ -339,7 +342,7 @@ def rows_of(dtype: np.dtype[Any], values: Any) -> Array:
             rows[name] = _cast_column(dtype[name], column, name)
         return rows
     base, shape = dtype.subdtype if dtype.subdtype is not None else (dtype, ())
-    array = cast_array(base, values if isinstance(values, np.ndarray | Sequence) else list(values))
+    array = cast_array(base, _sized(values))
     if array.size == 0 and array.ndim == 1:
         array = array.reshape(0, *shape)
     if array.ndim != 1 + len(shape) or array.shape[1:] != shape:
@@ -353,6 +356,7 @@ def timed_rows(dtype: np.dtype[Any], times: Any, values: Any) -> Array:
     if stamps.ndim != 1:
         raise RowLengthError(f"expected times of shape (n,), found {stamps.shape}")
     names = dtype.names[1:]  # type: ignore[index]
+    values = _sized(values)
     if names and len(values) != len(stamps):
         raise RowLengthError(f"expected a row of values for each of {len(stamps)} times, found {len(values)} rows")
     rows = np.zeros(len(stamps), dtype)
@@ -360,6 +364,15 @@ def timed_rows(dtype: np.dtype[Any], times: Any, values: Any) -> Array:
     for name, column in zip(names, _columns_of(names, values), strict=True):
         rows[name] = _cast_column(dtype[name], column, name)
     return rows
+
+
+def _sized(values: Any) -> Any:
+    """Give many elements as something with a length."""
+    if isinstance(values, np.ndarray) and values.ndim:
+        return values
+    if isinstance(values, str | bytes | np.ndarray) or not isinstance(values, Iterable):
+        raise RowKindError(f"expected a sequence of elements, found {_show(values)}: put one alone in a list")
+    return values if isinstance(values, Sequence) else list(values)
 
 
 def _columns_of(names: tuple[str, ...], values: Any) -> list[Any]:
@@ -372,18 +385,21 @@ def _columns_of(names: tuple[str, ...], values: Any) -> list[Any]:
         if values.ndim != 2 or values.shape[1] != len(names):
             raise RowLengthError(f"expected an array of shape (n, {len(names)}) for {names}, found {values.shape}")
         return list(values.T)
-    rows = [_values_of(names, row) for row in values]
+    rows = [_values_of(names, row) for row in _sized(values)]
     return [[row[place] for row in rows] for place in range(len(names))]
 
 
 def _cast_column(dtype: np.dtype[Any], column: Any, name: str) -> Array:
     """Give one column of many rows, each value of which must fit its field."""
-    if dtype.subdtype is None:
+    if dtype.subdtype is None and dtype.names is None:
         array = cast_array(dtype, column, name)
         if array.ndim == 1:
             return array
         raise RowLengthError(f"{_field(name, dtype)}expected one value a row, found an array of {array.shape[1:]}")
-    return np.array([_cast(dtype, value, name) for value in column], dtype.base).reshape(-1, *dtype.shape)
+    cast = np.zeros(len(column), dtype)
+    for place, value in enumerate(column):
+        cast[place] = _cast(dtype, value, name)
+    return cast
 
 
 # Messages ---------------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ class Segment:
     def append(self, t: float, values: Any) -> None:
         """Put a row behind the newest, moving older ones to the history where the ring is full."""
         if self.ring.is_full:
-            self._make_room()
+            self.make_room()
         self.ring.append(t, values)
 
     def fast_append(self, declined: Callable[..., Any], row_type: type) -> Callable[..., Any]:
@@ -76,10 +76,11 @@ class Segment:
         for start in range(0, len(rows), capacity):
             part = rows[start : start + capacity]
             while len(self.ring) + len(part) > capacity:
-                self._make_room()
+                self.make_room()
             self.ring.extend(part)
 
-    def _make_room(self) -> None:
+    def make_room(self) -> None:
+        """Move the oldest part of the ring to the history."""
         ring = self.ring
         count = max(ring.capacity // _PARTS, 1)
         self.history.add(ring.last(len(ring))[:count])

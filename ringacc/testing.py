@@ -426,7 +426,7 @@ def _letters() -> st.SearchStrategy[str]:
 def fields(max_size: int = 4) -> Strategy:
     """Draw fields of a TimeRing: one to `max_size` pairs of a free name and a dtype's name."""
     known = st.sampled_from(("x", "y", "tail_sum", "closed loop 1D_vel", "θ"))
-    names = known | st.text(_letters(), min_size=1).filter(lambda name: name != "t")
+    names = known | st.text(_letters(), min_size=1, max_size=6).filter(lambda name: name != "t")
     pairs = st.tuples(names, st.sampled_from(SCALARS + TEXTS))
     return st.lists(pairs, min_size=1, max_size=max_size, unique_by=lambda pair: pair[0])
 

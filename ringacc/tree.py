@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from ringacc.errors import EntryClashError, EntryNameError
-from ringacc.values import EntryPath, joined
+from .errors import EntryClashError, EntryNameError
+from .values import EntryPath, joined
 
-__all__ = ["Entries", "entries_of", "entry_path", "is_branch", "merged", "nested"]
+__all__ = ["Entries", "entries_of", "entry_path", "merged", "near", "nested", "overlaid"]
 
 Entries = dict[EntryPath, Any]
 
@@ -21,9 +21,7 @@ Entries = dict[EntryPath, Any]
 def entry_path(name: object) -> EntryPath:
     """Return the parts of a name such as "category/name"; EntryNameError for an empty part."""
     if not isinstance(name, str):
-        raise EntryNameError(
-            f'expected a name such as "category/name", found {name!r} ({type(name).__name__})'
-        )
+        raise EntryNameError(f'expected a name such as "category/name", found {name!r} ({type(name).__name__})')
     path = tuple(name.split("/"))
     if not all(path):
         raise EntryNameError(
@@ -33,16 +31,17 @@ def entry_path(name: object) -> EntryPath:
     return path
 
 
-def is_branch(value: object) -> bool:
+def _is_branch(value: object) -> bool:
     """Tell whether a value is a mapping whose items are entries of their own."""
-    return isinstance(value, Mapping) and bool(value) and all(isinstance(key, str) for key in value)
+    # A type first: most values are a number or text, and an abstract class is slow to ask.
+    if type(value) in (int, float, str, bool) or not isinstance(value, Mapping):
+        return False
+    return bool(value) and all(isinstance(key, str) for key in value)
 
 
-def entries_of(
-    value: Any, path: EntryPath, whole: Collection[EntryPath] = ()
-) -> Iterator[tuple[EntryPath, Any]]:
+def entries_of(value: Any, path: EntryPath, whole: Collection[EntryPath] = ()) -> Iterator[tuple[EntryPath, Any]]:
     """Yield the path and value of each entry in a value; what is at a whole path is one entry."""
-    if path not in whole and is_branch(value):
+    if path not in whole and _is_branch(value):
         for name, item in value.items():
             yield from entries_of(item, (*path, name), whole)
     else:
@@ -60,15 +59,15 @@ def merged(sources: Iterable[Entries]) -> Entries:
                     "remove() what was added first"
                 )
             entries[path] = value
-    for path in entries:
-        for length in range(1, len(path)):
-            above = entries.get(path[:length], {})
-            # An empty dict is a branch with nothing in it yet.
-            if not isinstance(above, Mapping) or above:
-                raise EntryClashError(
-                    f"expected a branch at {joined(path[:length])!r}, since {joined(path)!r} "
-                    "stands below it, found a value there; rename one of the two"
-                )
+    above = {path[:length]: path for path in entries for length in range(1, len(path))}
+    for branch, path in above.items():
+        value = entries.get(branch, {})
+        # An empty dict is a branch with nothing in it yet.
+        if not isinstance(value, Mapping) or value:
+            raise EntryClashError(
+                f"expected a branch at {joined(branch)!r}, since {joined(path)!r} stands below it, found a value "
+                "there; rename one of the two"
+            )
     return entries
 
 
@@ -81,3 +80,23 @@ def nested(entries: Entries) -> dict[str, Any]:
             branch = branch.setdefault(part, {})
         branch[path[-1]] = entries[path]
     return tree
+
+
+def overlaid(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
+    """Return two trees as one; where both have an entry, the upper one's."""
+    tree = {**lower, **upper}
+    for name in lower.keys() & upper.keys():
+        if isinstance(lower[name], dict) and isinstance(upper[name], dict):
+            tree[name] = overlaid(lower[name], upper[name])
+    return tree
+
+
+def near(name: str, tree: dict[str, Any]) -> str:
+    """Return a few words that name the entries of a tree with names like this one."""
+    import difflib  # only for a message
+
+    names = [joined(path) for top in tree for path, _ in entries_of(tree[top], (top,))]
+    last = name.rpartition("/")[2]
+    found = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    found += [other for other in names if other.rpartition("/")[2] == last and other not in found]
+    return f"the nearest are {', '.join(map(repr, found[:5] or sorted(names)[:5]))}"

@@ -17,15 +17,18 @@ import sys
 import types
 import typing
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from enum import Enum, Flag
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Union
 
-from ringacc.errors import RingaccError
-from ringacc.values import NOT_FINITE, TEXT_KINDS, fields_of, json_bytes, plain
+from .errors import RingaccError
+from .values import NOT_FINITE, TEXT_KINDS, fields_of, json_bytes, plain
 
 __all__ = ["MisfitError", "declared_types", "described", "fit"]
+
+
+Fitter = Callable[[Any, Any, Any, Any], Any]
 
 
 class MisfitError(RingaccError, ValueError):
@@ -102,8 +105,10 @@ def fit(value: Any, hint: Any, example: Any = None) -> Any:
     if cls is None:
         cls = type(None)
     if not isinstance(cls, type) or cls in (object, Any):
-        return value if example is None else _fit_class(value, type(example), (), example)
-    return _fit_class(value, cls, arguments, example)
+        cls, arguments = type(example), ()
+        if example is None:
+            return value
+    return _fitter(cls)(value, cls, arguments, example)
 
 
 def _fit_union(value: Any, hint: Any, arms: tuple[Any, ...], example: Any) -> Any:
@@ -131,31 +136,36 @@ def _fit_listed(value: Any, hint: Any, listed: Iterable[Any]) -> Any:
     raise _misfit(hint, value)
 
 
-def _fit_class(value: Any, cls: type, arguments: tuple[Any, ...], example: Any) -> Any:
-    """Return the value of a class."""
+@lru_cache(maxsize=512)
+def _fitter(cls: type) -> Fitter:
+    """Return the function that makes values of a class."""
     if issubclass(cls, Enum):
-        return _fit_enum(value, cls)
+        return _fit_enum
     if issubclass(cls, bool | int | float | str):
-        return _fit_scalar(value, cls)
-    for kind in TEXT_KINDS:
-        if issubclass(cls, kind.type):
-            return _fit_text(value, cls)
+        return _fit_scalar
+    if any(issubclass(cls, kind.type) for kind in TEXT_KINDS):
+        return _fit_text
     if cls.__module__.partition(".")[0] == "numpy":
-        return _fit_array(value, cls, example)
+        return _fit_array
     if issubclass(cls, Mapping):
-        return _fit_mapping(value, cls, arguments, example)
+        return _fit_mapping
     if issubclass(cls, tuple):
-        return _fit_tuple(value, cls, arguments, example)
+        return _fit_tuple
     if issubclass(cls, Collection) and cls not in (bytes, bytearray, memoryview):
-        return _fit_collection(value, cls, arguments, example)
+        return _fit_collection
     if fields_of(cls) is not None:
-        return _fit_object(value, cls)
+        return _fit_object
+    return _fit_instance
+
+
+def _fit_instance(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
+    """Return a value that is one of the class as it is."""
     if isinstance(value, cls):
         return value
     raise _misfit(cls, value)
 
 
-def _fit_enum(value: Any, cls: type[Enum]) -> Enum:
+def _fit_enum(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
     """Return the member whose value a file holds as this value."""
     try:
         member: Enum = _fit_listed(value, cls, cls.__members__.values())
@@ -170,7 +180,7 @@ def _fit_enum(value: Any, cls: type[Enum]) -> Enum:
         raise MisfitError(f"expected one of {names}, found {described(value)}") from None
 
 
-def _fit_scalar(value: Any, cls: type) -> Any:
+def _fit_scalar(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
     """Return a bool, int, float or str, or one of a subclass of these."""
     kind = next(base for base in (bool, int, float, str) if issubclass(cls, base))
     if kind is float and type(value) is str:
@@ -183,7 +193,7 @@ def _fit_scalar(value: Any, cls: type) -> Any:
         raise MisfitError(f"expected {cls.__name__}, found {described(value)}: {error}") from error
 
 
-def _fit_text(value: Any, cls: Any) -> Any:
+def _fit_text(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
     """Return a date, a time or a path, from itself or from the text that stands for it."""
     kind = next(kind for kind in TEXT_KINDS if issubclass(cls, kind.type))
     if isinstance(value, cls):
@@ -198,7 +208,7 @@ def _fit_text(value: Any, cls: Any) -> Any:
         raise MisfitError(f"expected {cls.__name__}, found {described(value)}: {error}") from error
 
 
-def _fit_array(value: Any, cls: type, example: Any) -> Any:
+def _fit_array(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
     """Return a NumPy array or scalar, of the example's dtype if there is one."""
     numpy = sys.modules["numpy"]
     if not isinstance(value, list | tuple | bool | int | float | str):
@@ -217,7 +227,7 @@ def _fit_array(value: Any, cls: type, example: Any) -> Any:
     return cast if issubclass(cls, numpy.ndarray) else cast[()]
 
 
-def _fit_object(value: Any, cls: type) -> Any:
+def _fit_object(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
     """Return a new dataclass, attrs or pydantic object made of the saved fields."""
     if not isinstance(value, dict):
         raise _misfit(cls, value)
@@ -235,36 +245,42 @@ def _fit_object(value: Any, cls: type) -> Any:
 # Containers --------------------------------------------------------------------------------------
 
 
-def _within(place: object, value: Any, hint: Any, example: Any = None) -> Any:
+def _within(place: object, value: Any, hint: Any) -> Any:
     """Return the fitted item of a container; the reason for a misfit says where it stands."""
     try:
-        return fit(value, hint, example)
+        return fit(value, hint)
     except MisfitError as error:
         raise MisfitError(f"at {place!r}: {error}") from error
 
 
 def _is_number(value: object) -> bool:
-    """Tell whether a value is an int or a float, which are one kind where nothing is declared."""
+    """Tell whether a value is an int or a float."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _like(place: object, value: Any, example: Any) -> Any:
-    """Return an item of a container whose items are not declared, fitted to one that is there."""
+def _like(value: Any, example: Any) -> Any:
+    """Return an item of a container that declares no type of items, made like one that is there.
+
+    What is there now is an example and no promise: an item that cannot be made like it stays as it was saved.
+    """
     if example is None or (_is_number(example) and _is_number(value)):
         return value
-    return _within(place, value, type(example), example)
+    try:
+        return fit(value, type(example), example)
+    except MisfitError:
+        return value
 
 
-def _items_like(values: Sequence[Any], examples: Any) -> list[Any]:
-    """Return items fitted to those there are now, as far as these show of what kind items are."""
+def _items_like(values: Collection[Any], examples: Any) -> list[Any]:
+    """Return items made like those there are now: each like its own, or all like the one kind there is."""
     examples = list(examples) if isinstance(examples, Collection) else []
-    kinds = {float if _is_number(example) else type(example) for example in examples}
-    if len(kinds) != 1:
-        return list(values)
-    return [_like(place, value, examples[0]) for place, value in enumerate(values)]
+    if len(examples) != len(values):
+        one_kind = len({type(example) for example in examples}) == 1
+        examples = [examples[0] if one_kind else None] * len(values)
+    return list(map(_like, values, examples))
 
 
-def _fit_tuple(value: Any, cls: Any, arguments: tuple[Any, ...], example: Any) -> Any:
+def _fit_tuple(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
     """Return a tuple or a named one."""
     if not isinstance(value, list | tuple):
         raise _misfit(cls, value)
@@ -275,8 +291,6 @@ def _fit_tuple(value: Any, cls: Any, arguments: tuple[Any, ...], example: Any) -
         hints = [arguments[0]] * len(value)
     elif arguments:
         hints = list(arguments)
-    elif isinstance(example, tuple) and len(example) == len(value):
-        return cls(_like(i, item, example[i]) for i, item in enumerate(value))
     else:
         return cls(_items_like(value, example))
     if len(hints) != len(value):
@@ -285,7 +299,7 @@ def _fit_tuple(value: Any, cls: Any, arguments: tuple[Any, ...], example: Any) -
     return cls(*items) if names is not None else cls(items)
 
 
-def _fit_collection(value: Any, cls: Any, arguments: tuple[Any, ...], example: Any) -> Any:
+def _fit_collection(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
     """Return a list, a set, a deque or another collection of items of one type."""
     accepted = (list, tuple, set, frozenset) if issubclass(cls, Set) else (list, tuple)
     if not isinstance(value, accepted):
@@ -293,7 +307,7 @@ def _fit_collection(value: Any, cls: Any, arguments: tuple[Any, ...], example: A
     if arguments:
         items = [_within(i, item, arguments[0]) for i, item in enumerate(value)]
     else:
-        items = _items_like(list(value), example)
+        items = _items_like(value, example)
     if issubclass(cls, deque) and isinstance(example, deque):
         return cls(items, example.maxlen)
     if cls.__module__ in (
@@ -307,7 +321,7 @@ def _fit_collection(value: Any, cls: Any, arguments: tuple[Any, ...], example: A
         raise MisfitError(f"expected {cls.__name__}, found {described(value)}: {error}") from error
 
 
-def _fit_mapping(value: Any, cls: Any, arguments: tuple[Any, ...], example: Any) -> Any:
+def _fit_mapping(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
     """Return a dict or another mapping; it is taken as a whole, with the keys that were saved."""
     if not isinstance(value, dict):
         raise _misfit(cls, value)
@@ -315,7 +329,7 @@ def _fit_mapping(value: Any, cls: Any, arguments: tuple[Any, ...], example: Any)
         items = {_fit_key(key, arguments[0]): _within(key, item, arguments[1]) for key, item in value.items()}
     else:
         there = example if isinstance(example, Mapping) else {}
-        items = {key: _like(key, item, there.get(key)) for key, item in value.items()}
+        items = {key: _like(item, there.get(key)) for key, item in value.items()}
     if type(example) is cls and cls is not dict and hasattr(cls, "clear"):
         same_kind = copy.copy(example)  # keeps what the constructor was given, such as a default
         same_kind.clear()

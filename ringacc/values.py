@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from ringacc.errors import EntryValueError
+from .errors import EntryValueError
 
 __all__ = [
     "DEEPEST",
@@ -27,6 +27,7 @@ __all__ = [
     "EntryPath",
     "Style",
     "TypeNotes",
+    "as_saved",
     "fields_of",
     "joined",
     "json_bytes",
@@ -340,6 +341,13 @@ def revive(tree: Any, notes: TypeNotes) -> Any:
     return _revived(tree, branches)
 
 
+def as_saved(value: Any) -> Any:
+    """Return a copy of a value as it would come back from a file."""
+    notes: TypeNotes = {}
+    written = json_bytes(plain(value, (), Style(notes)))
+    return revive(json.loads(written), notes)
+
+
 def _revived(value: Any, branch: dict[Any, Any]) -> Any:
     """Return a value with the kinds noted in a branch restored, the inner ones first."""
     for part, inner in branch.items():
@@ -368,6 +376,10 @@ def same(one: Any, other: Any) -> bool:
         return bool(one == other)
     if kind is float:  # as text, since NaN equals nothing and -0.0 equals 0.0
         return repr(one) == repr(other)
+    if kind is list or kind is tuple:
+        return len(one) == len(other) and all(map(same, one, other))
+    if kind is dict:
+        return one.keys() == other.keys() and all(same(item, other[key]) for key, item in one.items())
     return _portrait(one) == _portrait(other)
 
 

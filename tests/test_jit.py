@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import namedtuple
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -235,15 +239,7 @@ def test_time_that_is_none_is_refused(t):
 
 @pytest.mark.parametrize(
     ("kind", "value"),
-    [
-        ("u1", 256),
-        ("u1", -1),
-        ("i2", 40000),
-        ("i4", -(2**31) - 1),
-        ("u8", -1),
-        ("i8", np.uint64(2**63)),
-        ("f4", 1e300),
-    ],
+    [("u1", 256), ("u1", -1), ("i2", 40000), ("i4", -(2**31) - 1), ("u8", -1), ("i8", np.uint64(2**63)), ("f4", 1e300)],
 )
 def test_number_out_of_range_is_refused(kind, value):
     """A number that its field cannot hold is an error, and nothing is written."""
@@ -252,6 +248,42 @@ def test_number_out_of_range_is_refused(kind, value):
         append_one(ring.jit, 0.5, (1.0, value))
     assert (ring.written, len(ring)) == (0, 0)
     check(ring)
+
+
+CACHED = """
+import sys
+from numba import njit
+from ringacc.jit import append, fps
+from ringacc.timering import TimeRing
+
+@njit(cache=True)
+def fill(ring, count):
+    for k in range(count):
+        append(ring, k / 100.0, (k * 0.5, k, True))
+    return fps(ring, 10)
+
+if __name__ == "__main__":
+    ring = TimeRing(5, {"x": "f8", "n": "i8", "ok": "?"})
+    rate = fill(ring.jit, 12)
+    print(ring["n"].tolist(), round(rate), sum(fill.stats.cache_hits.values()))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+def test_loop_can_be_cached(tmp_path):
+    """A loop with cache=True is compiled once, and right when it comes from the cache."""
+    script = tmp_path / "cached.py"
+    script.write_text(CACHED)
+    paths = os.pathsep.join([os.getcwd(), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": paths}
+    said = [
+        subprocess.run(
+            [sys.executable, script], env=environment, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    assert said == ["[7, 8, 9, 10, 11] 100 0", "[7, 8, 9, 10, 11] 100 1"]
 
 
 def test_look_ups_refuse_what_python_refuses():

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
+from enum import IntEnum
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from ringacc.errors import (
-    RowError,
-    RowKindError,
-    RowLengthError,
-    RowRangeError,
-    RowTimeError,
-    SchemaError,
-)
+from ringacc.errors import RowError, RowKindError, RowLengthError, RowRangeError, RowTimeError, SchemaError
 from ringacc.ring import RingBuffer
 from ringacc.testing import check, plain, same
 from ringacc.timering import TimeRing
+
+
+class Metres(float):
+    """A float of a class of the user's."""
+
+
+class Stage(IntEnum):
+    """An integer of a class of the user's."""
+
+    SECOND = 2
 
 
 class Tail(NamedTuple):
@@ -51,7 +56,7 @@ def test_every_description_gives_the_same_row(fields):
     """A dict, pairs, a dtype with or without t, and a NamedTuple class describe one row."""
     ring = TimeRing(4, fields)
     assert ring.dtype == TAIL
-    assert tuple(ring.columns) == tuple(ring.fields) == ("t", "x", "n", "ok")
+    assert tuple(ring.columns) == ("t", "x", "n", "ok")
     ring.append(0.5, Tail(1.5, 2, True))
     assert plain(ring.last(1)) == [(0.5, 1.5, 2, True)]
 
@@ -113,6 +118,14 @@ FITS = [
     ("f8", np.uint8(255), 255.0),
     ("f8", math.inf, math.inf),
     ("f8", -0.0, -0.0),
+    ("f8", Metres(0.5), 0.5),
+    ("f4", Metres(0.5), 0.5),
+    ("f8", Stage.SECOND, 2.0),
+    ("f8", Fraction(1, 4), 0.25),
+    ("f8", np.float16(0.5), 0.5),
+    ("f8", np.longdouble(0.5), 0.5),
+    ("i8", Stage.SECOND, 2),
+    ("u1", Stage.SECOND, 2),
     ("f8", 5e-324, 5e-324),
     ("f4", 1 / 3, FLOAT32_THIRD),
     ("f4", np.float64(1 / 3), FLOAT32_THIRD),
@@ -252,9 +265,7 @@ def test_errors_of_a_row_are_value_errors(error):
     assert issubclass(RowRangeError, OverflowError)
 
 
-@pytest.mark.parametrize(
-    "row", [(), (1.0,), (1.0, 2), (1.0, 2, True, 4), [1.0], np.array([1.0, 2.0])], ids=repr
-)
+@pytest.mark.parametrize("row", [(), (1.0,), (1.0, 2), (1.0, 2, True, 4), [1.0], np.array([1.0, 2.0])], ids=repr)
 def test_row_of_another_length_is_refused(row):
     """Too few or too many values: RowLengthError that counts both; nothing is written."""
     ring = TimeRing(4, Tail)
@@ -273,9 +284,7 @@ def test_what_is_no_row_is_refused(row):
 
 
 @pytest.mark.parametrize(
-    "t",
-    [math.nan, math.inf, -math.inf, np.float64("nan"), np.float32("-inf"), None, "1", 1j, [1.0]],
-    ids=repr,
+    "t", [math.nan, math.inf, -math.inf, np.float64("nan"), np.float32("-inf"), None, "1", 1j, [1.0]], ids=repr
 )
 def test_what_is_no_time_is_refused(t):
     """NaN, an infinity or no number as a time is a ValueError; nothing is written."""
@@ -352,6 +361,31 @@ def test_buffer_refuses_block_as_a_whole(dtype, block, error):
     ring.append(np.zeros(1, dtype)[0])
     refuses(error, ring, lambda: ring.extend(block))
     refuses(error, ring, lambda: ring.extendleft(block))
+
+
+MIXED = [
+    ("u8", [0, 2**64 - 1], [0, 2**64 - 1]),
+    ("u8", [np.int8(1), np.uint64(2**63)], [1, 2**63]),
+    ("i8", [np.uint64(1), -(2**63), True], [1, -(2**63), 1]),
+    ("i8", [2**63 - 1, np.uint8(3), np.False_], [2**63 - 1, 3, 0]),
+    ("f8", [True, 2, 0.5, np.float32(0.25)], [1.0, 2.0, 0.5, 0.25]),
+    ("f8", [2**70, 1, 0.5], [2.0**70, 1.0, 0.5]),
+    ("?", [True, np.False_], [True, False]),
+    ("U5", ["a", np.str_("tail"), ""], ["a", "tail", ""]),
+]
+
+
+@pytest.mark.parametrize(("dtype", "block", "want"), MIXED, ids=repr)
+@pytest.mark.parametrize("form", [list, tuple])
+def test_block_of_mixed_values_that_fit_is_kept(form, dtype, block, want):
+    """Each value of a sequence is taken by itself, not as NumPy would unite them all."""
+    buffer = RingBuffer(8, dtype)
+    buffer.extend(form(block))
+    buffer.extendleft(form(block))
+    assert same(np.asarray(buffer), want * 2)
+    ring = TimeRing(8, {"first": "f8", "x": dtype})
+    ring.extend(range(len(block)), form([(0.5, value) for value in block]))
+    assert same(ring["x"], want)
 
 
 def test_bad_value_in_front_of_those_that_stay_refuses_the_block():

@@ -153,10 +153,7 @@ def test_same_tells_zeros_apart_and_takes_nan_for_nan():
 
 def test_stored_rounds_as_the_field_does():
     """A value reads as its field holds it, in structures and sub-arrays too."""
-    assert stored([("p", "f4", (2,)), ("n", "i4")], ((1 / 3, True), 7)) == (
-        [0.3333333432674408, 1.0],
-        7,
-    )
+    assert stored([("p", "f4", (2,)), ("n", "i4")], ((1 / 3, True), 7)) == ([0.3333333432674408, 1.0], 7)
     assert stored((float, 2), [1, np.True_]) == [1.0, 1.0]
 
 

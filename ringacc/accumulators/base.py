@@ -175,6 +175,11 @@ class DataFrameAccumulator(Accumulator):
 
     def _append_slowly(self, t: Any, data: Any) -> bool:
         """Append any row that is one, opening a segment where needed; give whether a trim is due."""
+        if self._opened and self._segment.ring.is_full:
+            # What the fast way in declines most often: there is nothing odd about the row.
+            self._segment.make_room()
+            self._set_limit()
+            return bool(self._append(t, data))
         time = self._seconds(t)
         columns, values = self._columns_of(data), tuple(data)
         segment = self._segment

@@ -95,7 +95,7 @@ class QueueDataAccumulator(DataFrameAccumulator):
         for time, data in _waiting(self.data_queue):
             # The fast way in takes times as numbers only.
             seconds = self._seconds(time) if isinstance(time, datetime) else time
-            if self._append(seconds, data):
+            if self._append(seconds, data) and not self.exp.protocol_runner.running:
                 self.trim_data()
 
 
@@ -148,7 +148,7 @@ class EstimatorLog(DataFrameAccumulator):
         >>> from ringacc import EstimatorLog
         >>> EstimatorLog().update_list(0.1, namedtuple("Estimate", "vigour")(0.5))
         """
-        if self._append(t, data):
+        if self._append(t, data) and not self.exp.protocol_runner.running:
             self.trim_data()
 
 
@@ -232,7 +232,7 @@ class DynamicLog(DataFrameAccumulator):
         1
         """
         values = tuple(data.get(name, np.nan) for name in self._names)
-        if self._append(time, values):
+        if self._append(time, values) and not self.exp.protocol_runner.running:
             self.trim_data()
         self.dropped += sum(name not in self._names for name in data)
 

@@ -1,0 +1,196 @@
+"""The command line: what may be asked for, and how it ends.
+
+Belongs here: the parser, the checks of single options, exit codes. May not be here: what a command does (``demo``,
+``replay``), the process that rows come from (``producer``), what is shown (``terminal``). Commands are imported when
+they are asked for, so that ``ringacc --help`` loads nothing outside the standard library.
+
+Exit codes: 0, all is well; 1, a replayed log differs, rows were missed or could not be saved; 2, what was asked for
+cannot be done, and nothing was started; 130, ended with Ctrl-C (143: with SIGTERM) and what was recorded until then is
+saved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .. import __version__
+from ..errors import RingaccError
+
+__all__ = ["main"]
+
+_FORMATS = ("csv", "feather", "hdf5", "json", "parquet")
+
+_DESCRIPTION = """\
+Record time-stamped rows at the rate of a tracking loop.
+
+  ringacc demo             see it work: track a larva's tail and record it
+  ringacc replay LOG       send a recorded log through it, and compare
+"""
+
+_ENDS = """\
+Ctrl-C ends it early: what was recorded until then is saved, and the exit
+code is 130.
+"""
+
+_DEMO = """\
+Track a larva's tail and record it.
+
+A process renders frames of a moving tail as a camera would, and a tracker
+finds the tail's angles in each. The rows come through a queue into an
+accumulator; the closed loop estimates the tail's vigour from the last 50 ms
+whenever rows have come. The session is saved in a folder of its own:
+
+  SESSION_behavior_log.FORMAT    t, the tail's angles, the frame's number
+  SESSION_estimator_log.FORMAT   t, vigour, the delay from frame to estimate
+  SESSION_metadata.json          what belongs to them
+"""
+
+_REPLAY = """\
+Send a recorded log through ringacc as if it were measured now, save it, load
+what was saved, and compare it with LOG, value by value and bit by bit.
+
+LOG is a csv, feather, hdf5 (or h5), json or parquet file of numbers with a
+column "t" in seconds, as ringacc and stytra save it. Another process sends its
+rows, each at its time, through a queue into an accumulator. The verdict is
+"identical", or the first difference and the exit code 1.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and leave with exit code 2."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _positive(text: str) -> float:
+    """Read a number greater than 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number greater than 0, found {text!r}")
+    return number
+
+
+def _speed(text: str) -> float:
+    """Read a speed: a factor, or infinity for "max"."""
+    if text == "max":
+        return math.inf
+    try:
+        return _positive(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"expected a number greater than 0, or max, found {text!r}") from error
+
+
+def _format(text: str) -> str:
+    """Read the name of a format."""
+    if text not in _FORMATS:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(_FORMATS)}, found {text!r}")
+    return text
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Make the parser."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(prog="ringacc", description=_DESCRIPTION, formatter_class=raw, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"ringacc {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="demo | replay", required=True, parser_class=_Parser)
+
+    demo = commands.add_parser(
+        "demo", help="track a larva's tail and record it", description=_DEMO, epilog=_ENDS, formatter_class=raw
+    )
+    demo.add_argument("--seconds", type=_positive, default=10.0, help="how long to record (default: 10)")
+    demo.add_argument("--rate", type=_positive, default=500.0, metavar="HZ", help="frames a second (default: 500)")
+    demo.add_argument(
+        "--format", type=_format, default="feather", help=f"of the logs: {', '.join(_FORMATS)} (default: feather)"
+    )
+    demo.add_argument(
+        "--out", type=Path, metavar="DIR", help="where to save (default: a new folder here, ringacc_demo_<date>_<time>)"
+    )
+
+    replay = commands.add_parser(
+        "replay", help="send a recorded log through ringacc, and compare", description=_REPLAY, epilog=_ENDS,
+        formatter_class=raw,
+    )  # fmt: skip
+    replay.add_argument("log", type=Path, metavar="LOG", help="the log to replay")
+    replay.add_argument(
+        "--speed", type=_speed, default=1.0,
+        help="1: at the times in LOG (default); 2: twice as fast; max: as fast as it goes",
+    )  # fmt: skip
+    replay.add_argument("--format", type=_format, help=f"of what is saved: {', '.join(_FORMATS)} (default: that of LOG)")
+    replay.add_argument(
+        "--out", type=Path, metavar="DIR", help="where to save (default: a new folder here, ringacc_replay_<date>_<time>)"
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and give its exit code.
+
+    Parameters
+    ----------
+    arguments
+        The words after ``ringacc``; None: those that this process was started with.
+
+    Returns
+    -------
+    int
+        The exit code, as the module's docstring has it.
+
+    Raises
+    ------
+    SystemExit
+        The arguments ask for help or the version, or are wrong.
+
+    Notes
+    -----
+    Complexity: that of the command.
+    Allocates: what the command records.
+    Valid: a plain value.
+    Threads: the main thread, which is where signals arrive.
+
+    Examples
+    --------
+    >>> from ringacc.cli import main
+    >>> main(["--version"])
+    Traceback (most recent call last):
+        ...
+    SystemExit: 0
+    """
+    options = _parser().parse_args(arguments)
+    name = f"ringacc {options.command}"
+    try:
+        command = _command(options)
+    except (RingaccError, OSError) as error:
+        return _fail(name, error, 2)
+    except KeyboardInterrupt:  # nothing was started yet
+        return 130
+    try:
+        return int(command.run())
+    except RingaccError as error:
+        return _fail(name, error, 1)
+
+
+def _command(options: argparse.Namespace) -> Any:
+    """Make the command that was asked for, with everything checked that can be checked before it runs."""
+    if options.command == "demo":
+        from .demo import Demo
+
+        return Demo(options.seconds, options.rate, options.format, options.out)
+    from .replay import Replay
+
+    return Replay(options.log, options.speed, options.format, options.out)
+
+
+def _fail(name: str, error: Exception, code: int) -> int:
+    """Say in one line what went wrong."""
+    print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+    return code

@@ -18,7 +18,15 @@ import numpy as np
 
 from .compile import BYTES, COUNTERS, FLOAT, INT, JIT
 
-__all__ = ["copy_bytes", "fence_release", "load_acquire", "load_float", "store_float", "store_release"]
+__all__ = [
+    "copy_bytes",
+    "fence_release",
+    "load_acquire",
+    "load_float",
+    "load_real",
+    "store_real",
+    "store_release",
+]
 
 
 def _load_acquire(counters: Any, index: int) -> int:
@@ -40,9 +48,14 @@ def _load_float(block: Any, offset: int) -> float:
     return float(block[offset : offset + 8].view(np.float64)[0])
 
 
-def _store_float(block: Any, offset: int, value: float) -> None:
-    """Store a float64 at a byte offset."""
-    block[offset : offset + 8].view(np.float64)[0] = value
+def _load_real(counters: Any, index: int) -> float:
+    """Load a counter that is a float64."""
+    return float(counters[index : index + 1].view(np.float64)[0])
+
+
+def _store_real(counters: Any, index: int, value: float) -> None:
+    """Store a counter that is a float64."""
+    counters[index : index + 1].view(np.float64)[0] = value
 
 
 def _copy_bytes(target: Any, target_offset: int, source: Any, source_offset: int, count: int) -> None:
@@ -95,13 +108,21 @@ def _intrinsics() -> dict[str, Callable[..., Any]]:
         return FLOAT(BYTES, INT), emit
 
     @intrinsic  # type: ignore[untyped-decorator]
-    def store_float(typing: Any, block: Any, offset: Any, value: Any) -> Any:
+    def load_real(typing: Any, counters: Any, index: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             place = pointer(context, builder, signature.args[0], args[0], args[1])
-            builder.store(args[2], builder.bitcast(place, ir.DoubleType().as_pointer()), align=1)
+            return builder.load(builder.bitcast(place, ir.DoubleType().as_pointer()), align=8, typ=ir.DoubleType())
+
+        return FLOAT(COUNTERS, INT), emit
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def store_real(typing: Any, counters: Any, index: Any, value: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            place = pointer(context, builder, signature.args[0], args[0], args[1])
+            builder.store(args[2], builder.bitcast(place, ir.DoubleType().as_pointer()), align=8)
             return context.get_dummy_value()
 
-        return types.void(BYTES, INT, FLOAT), emit
+        return types.void(COUNTERS, INT, FLOAT), emit
 
     @intrinsic  # type: ignore[untyped-decorator]
     def copy_bytes(typing: Any, target: Any, to: Any, source: Any, start: Any, count: Any) -> Any:
@@ -118,7 +139,8 @@ def _intrinsics() -> dict[str, Callable[..., Any]]:
         "store_release": store_release,
         "fence_release": fence_release,
         "load_float": load_float,
-        "store_float": store_float,
+        "load_real": load_real,
+        "store_real": store_real,
         "copy_bytes": copy_bytes,
     }
 
@@ -127,7 +149,8 @@ load_acquire: Callable[[Any, int], int] = _load_acquire
 store_release: Callable[[Any, int, int], None] = _store_release
 fence_release: Callable[[], None] = _fence_release
 load_float: Callable[[Any, int], float] = _load_float
-store_float: Callable[[Any, int, float], None] = _store_float
+load_real: Callable[[Any, int], float] = _load_real
+store_real: Callable[[Any, int, float], None] = _store_real
 copy_bytes: Callable[[Any, int, Any, int, int], None] = _copy_bytes
 if JIT:
     globals().update(_intrinsics())

@@ -99,7 +99,12 @@ def write_rows(block: Any, capacity: int, row_bytes: int, slot: int, source: Any
 
 @inner
 def put_rows(counters: Any, block: Any, capacity: int, row_bytes: int, source: Any, count: int) -> None:
-    """Put ``count`` rows behind the newest; of more than fit, the last ones; capacity > 0."""
+    """Put ``count`` rows behind the newest; of more than fit, the last ones."""
+    if capacity == 0:
+        # As in deque(maxlen=0), rows come and are gone.
+        counters[TRIMMED] += count
+        publish(counters, count)
+        return
     kept = min(count, capacity)
     # Rows that would be overwritten within this very call are counted, but never copied.
     skipped = count - kept
@@ -121,10 +126,14 @@ def extend(counters: Any, block: Any, capacity: int, row_bytes: int, source: Any
 
 @kernel(VOID, COUNTERS, BYTES, INT, INT, BYTES, INT)
 def extend_left(counters: Any, block: Any, capacity: int, row_bytes: int, source: Any, count: int) -> None:
-    """Put ``count`` rows, in their order, before the oldest; of more than fit, the first ones; capacity > 0.
+    """Put ``count`` rows, in their order, before the oldest; of more than fit, the first ones.
 
     Rows are numbered from the newest back, so older rows that come and newest rows that go turn the numbering.
     """
+    if capacity == 0:
+        counters[TRIMMED] += count
+        publish(counters, count)
+        return
     kept = min(count, capacity)
     gone = max(counters[WRITTEN] - counters[TRIMMED] + kept - capacity, 0) + count - kept
     store_release(counters, TRIMMED, counters[TRIMMED] + gone)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from .compile import BYTES, COUNTERS, FLOAT, INT, inner, kernel, pair_of
-from .memory import load_float, store_float
+from .memory import load_float, load_real, store_real
 from .rows import BACKWARD, DESCENT, GAP, LAST_TIME, REPEATS, TRIMMED, WRITTEN, put_rows, slot_of
 
 __all__ = [
@@ -30,59 +30,72 @@ OUT_OF_ORDER = -1
 
 
 @inner
-def note_time(counters: Any, statistics: Any, time: float) -> None:
-    """Count the time of the row that comes next; ``statistics`` are the bytes of ``counters``."""
+def note_time(counters: Any, time: float) -> None:
+    """Count the time of the row that comes next."""
     if counters[WRITTEN] > 0:
-        step = time - load_float(statistics, LAST_TIME * 8)
+        step = time - load_real(counters, LAST_TIME)
         if step == 0.0:
             counters[REPEATS] += 1
         elif step < 0.0:
             counters[BACKWARD] += 1
             counters[DESCENT] = counters[WRITTEN]
-        elif step > load_float(statistics, GAP * 8):
-            store_float(statistics, GAP * 8, step)
-    store_float(statistics, LAST_TIME * 8, time)
+        elif step > load_real(counters, GAP):
+            store_real(counters, GAP, step)
+    store_real(counters, LAST_TIME, time)
 
 
-@kernel(INT, COUNTERS, BYTES, BYTES, INT, INT, BYTES, INT)
-def extend_timed(
-    counters: Any, statistics: Any, block: Any, capacity: int, row_bytes: int, source: Any, count: int
-) -> int:
-    """Put ``count`` > 0 rows behind the newest and count their times; capacity > 0.
+@inner
+def _all_as_before(counters: Any, row_bytes: int, source: Any, count: int) -> bool:
+    """Say whether every time lies after the one before, by no more than the largest gap so far.
 
-    Give -1, or the first row whose time is NaN or infinite: then nothing was written.
+    That is the usual case, and needs no branch in the loop and no counter changed. NaN and infinity are never so.
     """
+    gap = load_real(counters, GAP)
+    step = load_float(source, 0) - load_real(counters, LAST_TIME)
+    odd = 1 if counters[WRITTEN] == 0 or not 0.0 < step <= gap else 0
+    for row in range(1, count):
+        step = load_float(source, row * row_bytes) - load_float(source, (row - 1) * row_bytes)
+        odd += 0 if (step > 0.0) & (step <= gap) else 1
+    return odd == 0 and gap - gap == 0.0
+
+
+@inner
+def _note_times(counters: Any, row_bytes: int, source: Any, count: int) -> int:
+    """Count the times of rows that come next, and give -1, or give the first that is NaN or infinite."""
+    for row in range(count):
+        time = load_float(source, row * row_bytes)
+        if time - time != 0.0:
+            return row
     written = counters[WRITTEN]
-    time = load_float(source, 0)
-    if time - time != 0.0:
-        return 0
-    last = load_float(statistics, LAST_TIME * 8) if written > 0 else time
-    gap = load_float(statistics, GAP * 8)
-    repeats = 0 if written > 0 else -1  # the very first row repeats nothing
-    backward = 0
-    descent = counters[DESCENT]
+    first = load_float(source, 0)
+    last = load_real(counters, LAST_TIME) if written > 0 else first
+    counters[REPEATS] -= 0 if written > 0 else 1  # the very first row, counted below, repeats nothing
     for row in range(count):
         time = load_float(source, row * row_bytes)
         step = time - last
         last = time
-        # Nearly always a step forward: everything rare is told apart in here only.
-        if not step > 0.0:
-            if time - time != 0.0:
-                return row
-            if step == 0.0:
-                repeats += 1
-            else:
-                backward += 1
-                descent = written + row
-        elif step > gap:
-            if time - time != 0.0:
-                return row
-            gap = step
-    counters[REPEATS] += repeats
-    counters[BACKWARD] += backward
-    counters[DESCENT] = descent
-    store_float(statistics, GAP * 8, gap)
-    store_float(statistics, LAST_TIME * 8, last)
+        if step == 0.0:
+            counters[REPEATS] += 1
+        elif step < 0.0:
+            counters[BACKWARD] += 1
+            counters[DESCENT] = written + row
+        elif step > load_real(counters, GAP):
+            store_real(counters, GAP, step)
+    return -1
+
+
+@kernel(INT, COUNTERS, BYTES, INT, INT, BYTES, INT)
+def extend_timed(counters: Any, block: Any, capacity: int, row_bytes: int, source: Any, count: int) -> int:
+    """Put ``count`` > 0 rows behind the newest and count their times.
+
+    Give -1, or the first row whose time is NaN or infinite: then nothing was written.
+    """
+    last = load_float(source, (count - 1) * row_bytes)
+    if not _all_as_before(counters, row_bytes, source, count):
+        bad = _note_times(counters, row_bytes, source, count)
+        if bad >= 0:
+            return bad
+    store_real(counters, LAST_TIME, last)
     put_rows(counters, block, capacity, row_bytes, source, count)
     return -1
 

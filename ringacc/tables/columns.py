@@ -130,7 +130,7 @@ def united(blocks: Blocks) -> Columns:
     columns = _allocated(_united_dtypes(blocks), sum(map(len, blocks)))
     start = 0
     # Block by block, so that each is read from memory once and from the cache for every column.
-    for block in blocks:
+    for block in filter(len, blocks):
         stop = start + len(block)
         present = block.dtype.fields or {}
         for name, column in columns.items():

@@ -7,11 +7,13 @@ parquet). May not be here: how rows become columns, or how text is spelled.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import secrets
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -189,8 +191,11 @@ def _write_hdf5(batch: pa.RecordBatch, file: IO[bytes]) -> None:
     name = f"{file.name}.image"
     with (
         _HDF5,
+        warnings.catch_warnings(),
         pd.HDFStore(name, mode="w", complib="zlib", complevel=1, **in_memory) as store,
     ):
+        # pandas before 3 warns that missing text is slow.
+        warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
         store.put("/data", batch.to_pandas(), format="fixed", track_times=False)
         image = store.root._v_file.get_file_image()
     file.write(image)
@@ -302,7 +307,11 @@ def _looks_like(beginning: bytes) -> str:
             return name
     if re.match(rb'\s*(\{\s*["}]|\[\s*[\[{"\d-])', beginning):
         return "json"
-    return "data of no known format" if b"\0" in beginning else "csv"
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(beginning)
+    except UnicodeDecodeError:
+        return "data of no known format"
+    return "csv" if text[:1].isprintable() or text[:1].isspace() else "data of no known format"
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -325,6 +334,8 @@ def _read_hdf5(path: Path) -> pd.DataFrame:
         frame = pd.read_hdf(store)
     if not isinstance(frame, pd.DataFrame):
         raise LogFileError(f"expected a table, found a {type(frame).__name__}")
+    # pandas before 3 reads a column called "nan" as one without a name.
+    frame.columns = frame.columns.fillna("nan")
     return frame
 
 

@@ -58,26 +58,21 @@ def write_csv(batch: pa.RecordBatch, file: IO[bytes]) -> None:
     for start in range(0, batch.num_rows, step):
         part = batch.slice(start, step)
         cells = [_joined([_text("\n"), _row_numbers(start, part.num_rows), _text("")])]
-        for column in part.columns:
-            # Not NaN, but inf and -inf: pandas reads them from these words.
-            kept = pc.invert(pc.is_nan(column)) if _is_float(column) else None
-            cells.append(_spelled(column, kept, _quoted, truths=("1", "0")))
-        file.write(_bytes(_joined([*cells, _text(";")], missing="")))
+        # pandas reads inf and -inf from these words.
+        cells += [_spelled(column, pc.is_nan, _quoted, ("1", "0")) for column in part.columns]
+        file.write(_bytes(_joined([*cells, _text(";")])))
     file.write(b"\n")
 
 
 def write_json(batch: pa.RecordBatch, file: IO[bytes]) -> None:
     """Write columns as json: column -> {row number: value}; NaN, inf and missing text are null."""
-    import pyarrow.compute as pc
-
     refuse_bytes(batch, "json")
     opening = "{"
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         file.write(f"{opening}{json.dumps(name)}:{{".encode())
         for start in range(0, len(column), _ROWS):
             part = column.slice(start, _ROWS)
-            kept = pc.is_finite(part) if _is_float(part) else None
-            values = _spelled(part, kept, json.dumps, truths=("true", "false"))
+            values = _spelled(part, _not_finite, json.dumps, ("true", "false"))
             rows = _row_numbers(start, len(part))
             cells = [_text(',"'), rows, _text('":'), values, _text("")]
             written = _bytes(_joined(cells, missing="null"))
@@ -89,38 +84,37 @@ def write_json(batch: pa.RecordBatch, file: IO[bytes]) -> None:
 
 def _spelled(
     column: pa.Array[Any],
-    kept: pa.Array[Any] | None,
+    left_out: Callable[[Any], Any],
     quote: Callable[[str], str],
     truths: tuple[str, str],
 ) -> pa.Array[Any]:
-    """Spell the cells of a column; null where ``kept`` is False or text is missing."""
+    """Spell the cells of a column; null for the floats that are left out and for missing text."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     spelled: pa.Array[Any]
     if pa.types.is_boolean(column.type):
         spelled = pc.if_else(column, _text(truths[0]), _text(truths[1]))
-        return spelled
-    if pa.types.is_integer(column.type):
-        return pc.cast(column, pa.string())
-    if kept is None:
-        cells = column.to_pylist()
-        return text_array([None if cell is None else quote(cell) for cell in cells])
-    if pa.types.is_float16(column.type):
-        column = pc.cast(column, pa.float32())
-    spelled = pc.cast(column, pa.string())
-    if pc.any(pc.equal(column, pc.trunc(column))).as_py():
-        # Arrow spells 620.0 as 620, and a column of those would be read back as integers.
-        spelled = pc.replace_substring_regex(spelled, r"^(-?[0-9]+)$", r"\1.0")
-    spelled = pc.if_else(kept, spelled, _text(None))
+    elif pa.types.is_integer(column.type):
+        spelled = pc.cast(column, pa.string())
+    elif pa.types.is_floating(column.type):
+        if pa.types.is_float16(column.type):
+            column = pc.cast(column, pa.float32())
+        spelled = pc.cast(column, pa.string())
+        if pc.any(pc.equal(column, pc.trunc(column))).as_py():
+            # Arrow spells 620.0 as 620, and a column of those would be read back as integers.
+            spelled = pc.replace_substring_regex(spelled, r"^(-?[0-9]+)$", r"\1.0")
+        spelled = pc.if_else(left_out(column), _text(None), spelled)
+    else:
+        spelled = text_array([None if cell is None else quote(cell) for cell in column.to_pylist()])
     return spelled
 
 
-def _is_float(column: pa.Array[Any]) -> bool:
-    """Tell whether a column may hold NaN."""
-    import pyarrow as pa
+def _not_finite(column: pa.Array[Any]) -> Any:
+    """Tell which floats json has no word for."""
+    import pyarrow.compute as pc
 
-    return bool(pa.types.is_floating(column.type))
+    return pc.invert(pc.is_finite(column))
 
 
 def _quoted(text: str) -> str:
@@ -264,8 +258,10 @@ def _column_of_values(name: str, values: list[Any]) -> Array:
             f"expected numbers, true and false, or text in column {name!r}, found values of the "
             f"types {', '.join(sorted(kind.__name__ for kind in kinds))}"
         )
-    # NumPy finds int64 or uint64 for whole numbers; None among numbers is NaN.
-    return np.array(values) if kinds in ({bool}, {int}) else np.array(values, np.float64)
+    if kinds == {int}:
+        # NumPy by itself makes float64 of numbers on both sides of the end of int64.
+        return np.array(values, np.int64 if max(values) <= np.iinfo(np.int64).max else np.uint64)
+    return np.array(values, bool if kinds == {bool} else np.float64)
 
 
 def _objects(values: list[Any]) -> Array:

@@ -1,0 +1,168 @@
+"""What a command leaves: the folder it saves to, and the table of what it recorded.
+
+Belongs here: checking the folder before anything runs, and describing logs after. May not be here: recording.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from ..accumulators import DataFrameAccumulator
+from ..errors import SaveError
+
+__all__ = ["Log", "count", "folder_for", "table_of"]
+
+
+class Log(NamedTuple):
+    """A log that was recorded.
+
+    Attributes
+    ----------
+    name
+        What it is called in the table.
+    accumulator
+        Its rows.
+    sent
+        How many rows there should be.
+    file
+        Where they are saved.
+    """
+
+    name: str
+    accumulator: DataFrameAccumulator
+    sent: int
+    file: Path
+
+    @property
+    def rows(self) -> int:
+        """Rows that were recorded."""
+        return sum(map(len, self.accumulator.segments))
+
+    @property
+    def missed(self) -> int:
+        """Rows that should be there and are not."""
+        return self.sent - self.rows
+
+
+def folder_for(command: str, out: Path | None) -> Path:
+    """Give the folder that a command saves to, which is there and can be written to.
+
+    Parameters
+    ----------
+    command
+        Names the folder where none is asked for: ``ringacc_<command>_<date>_<time>`` in the current one.
+    out
+        The folder that is asked for; made where it is missing.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    SaveError
+        It cannot be made, or no file can be made in it.
+
+    Notes
+    -----
+    Complexity: O(1).
+    Allocates: nothing.
+    Valid: a plain value.
+    Threads: any.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from ringacc.cli.recording import folder_for
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     folder_for("demo", Path(folder) / "a" / "b").is_dir()
+    True
+    """
+    if out is None:
+        stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
+        out = Path(f"ringacc_{command}_{stamp}")
+        attempt = 1
+        while out.exists():
+            attempt += 1
+            out = Path(f"ringacc_{command}_{stamp}_{attempt}")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            return out
+    except OSError as error:
+        raise SaveError(
+            f"{out}: expected a folder that can be written to, found {error.strerror or error}: choose another with --out"
+        ) from error
+
+
+def table_of(logs: Sequence[Log]) -> list[list[str]]:
+    """Describe what was recorded: a head, then rows, seconds, rate, largest gap, rows missed and file size.
+
+    Parameters
+    ----------
+    logs
+        What was recorded, a row or more; a column of the table each.
+
+    Returns
+    -------
+    list of list of str
+        The cells, row by row; each row begins with its label.
+
+    Notes
+    -----
+    Complexity: O(rows recorded).
+    Allocates: the times of each log, one after the other.
+    Valid: plain values.
+    Threads: one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from collections import namedtuple
+    >>> from pathlib import Path
+    >>> from ringacc import EstimatorLog
+    >>> from ringacc.cli.recording import Log, table_of
+    >>> estimates = EstimatorLog()
+    >>> estimates.update_list(0.1, namedtuple("Estimate", "vigour")(0.5))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     name = estimates.save(folder + "/estimator_log")
+    ...     table_of([Log("estimator", estimates, 1, Path(folder, name))])[1]
+    ['rows', '1']
+    """
+    columns = [["", "rows", "seconds", "rate", "largest gap", "rows missed", "file size"]]
+    columns += [_description(log) for log in logs]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _description(log: Log) -> list[str]:
+    """Describe one log."""
+    times = log.accumulator.times
+    seconds = float(times[-1] - times[0])
+    rate = (log.rows - 1) / seconds if seconds > 0 else 0.0
+    return [
+        log.name,
+        str(log.rows),
+        f"{seconds:.3f}",
+        f"{rate:.1f} Hz",
+        f"{1000 * log.accumulator.health().largest_gap:.1f} ms",
+        str(log.missed),
+        _size(log.file.stat().st_size),
+    ]
+
+
+def _size(size: int) -> str:
+    """Spell a number of bytes."""
+    if size < 1000:
+        return f"{size} B"
+    return f"{size / 1e3:.1f} kB" if size < 1e6 else f"{size / 1e6:.1f} MB"
+
+
+def count(number: int, thing: str) -> str:
+    """Spell a number of things: "1 row", "2 rows"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,260 @@
+"""What the commands show: a display redrawn in place, or lines where there is no terminal to redraw.
+
+Belongs here: how values become characters. May not be here: where the values come from, or when a command is over.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+__all__ = ["Display", "print_table", "sparkline"]
+
+Array = np.ndarray[Any, Any]
+#: Name, times and values of what is drawn in one line.
+Trace = tuple[str, Array, Array]
+
+#: Seconds that a trace reaches back.
+TRACE_SECONDS = 2.0
+
+_REDRAW_SECONDS = 0.1
+_LINE_SECONDS = 1.0
+_TRACES_IN_A_LINE = 2
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_ASCII = "_.-=+*%#"
+
+
+class Display:
+    """What a running command shows, redrawn in place; where there is no terminal, a line a second.
+
+    Parameters
+    ----------
+    title
+        What is running.
+    console
+        Where to show it; None: standard output.
+
+    Attributes
+    ----------
+    in_place
+        Whether what is shown is redrawn.
+
+    Notes
+    -----
+    Complexity: O(rows in the traces) each time it shows.
+    Allocates: its text.
+    Valid: while entered.
+    Threads: one.
+
+    Examples
+    --------
+    >>> from ringacc.cli.terminal import Display
+    >>> with Display("ringacc demo") as display:
+    ...     display.show({"rows": "12", "rate": "500 Hz"}, 0.5)
+    rows 12   rate 500 Hz
+    """
+
+    def __init__(self, title: str, console: Console | None = None) -> None:
+        self.console = Console(highlight=False) if console is None else console
+        self._title = title
+        self.in_place = self.console.file.isatty() and not self.console.is_dumb_terminal
+        self._live = (
+            Live(console=self.console, auto_refresh=False, vertical_overflow="crop") if self.in_place else None
+        )
+        self._every = _REDRAW_SECONDS if self.in_place else _LINE_SECONDS
+        self._next = -math.inf
+        # The least and the greatest value of each trace so far: a calm trace is to look calm.
+        self._ranges: dict[str, tuple[float, float]] = {}
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave what was drawn last, with the cursor below it."""
+        if self._live is not None:
+            self._live.stop()
+
+    def is_due(self) -> bool:
+        """Say whether it is time to show something again; asked often, it is true at an even pace."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = max(self._next, now - self._every) + self._every
+        return True
+
+    def say(self, text: str) -> None:
+        """Write a line that stays, above what is redrawn."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=not self.in_place)
+
+    def show(self, status: Mapping[str, str], done: float, traces: Sequence[Trace] = ()) -> None:
+        """Show how the command stands.
+
+        Parameters
+        ----------
+        status
+            Labels and what they stand at; an empty label is left out.
+        done
+            How much of the work is done, 0 to 1.
+        traces
+            What is drawn over the last ``TRACE_SECONDS``, the most important first; lines without a terminal have the
+            last values of the first two.
+        """
+        if self._live is None:
+            values = {name: _value(column[-1]) for name, _, column in traces[:_TRACES_IN_A_LINE] if len(column)}
+            self.say("   ".join(f"{label} {text}".strip() for label, text in {**status, **values}.items()))
+        else:
+            self._live.update(self._drawing(status, done, traces), refresh=True)
+
+    def _drawing(self, status: Mapping[str, str], done: float, traces: Sequence[Trace]) -> Group:
+        """Draw title, status, progress and as many traces as the terminal is high."""
+        width, height = self.console.size
+        head = self._head(status, width)
+        shown = traces[: max(0, height - len(head) - 2)]
+        bar = Padding(ProgressBar(total=1.0, completed=min(done, 1.0), width=min(width, 80)), 0)
+        return Group(*head, bar, *self._trace_lines(shown, width))
+
+    def _head(self, status: Mapping[str, str], width: int) -> list[Text]:
+        """Write title and status in as many lines as they need, a label and its value in one."""
+        lines = [Text.assemble((self._title, "bold"))]
+        for label, text in status.items():
+            item = Text.assemble((f"{label} ".lstrip(), "dim"), text)
+            if lines[-1].cell_len + 3 + item.cell_len > width:
+                lines.append(item)
+            else:
+                lines[-1] = Text.assemble(lines[-1], "   ", item)
+        return lines
+
+    def _trace_lines(self, traces: Sequence[Trace], width: int) -> list[Text]:
+        """Draw a line a trace: its name, its last value, its course."""
+        names = min(max((len(name) for name, _, _ in traces), default=0), width // 3)
+        cells = min(width - names - 12, 120)
+        now = max((times[-1] for _, times, _ in traces if len(times)), default=0.0)
+        levels = _ASCII if self.console.options.ascii_only else _BLOCKS
+        lines = []
+        for name, times, column in traces:
+            low, high = self._range(name, column)
+            line = Text(f"{name[:names]:<{names}} ", style="dim", no_wrap=True, end="")
+            line.append(f"{_value(column[-1]) if len(column) else '':>9}  ", style="default not dim")
+            if cells > 0:
+                course = sparkline(times, column, now, cells, low, high, levels)
+                line.append(course, style="cyan not dim")
+            line.end = "\n"
+            lines.append(line)
+        return lines
+
+    def _range(self, name: str, column: Array) -> tuple[float, float]:
+        """Give the least and the greatest value of a trace so far."""
+        low, high = self._ranges.get(name, (math.inf, -math.inf))
+        numbers = column[np.isfinite(column)]
+        if len(numbers):
+            low, high = min(low, float(numbers.min())), max(high, float(numbers.max()))
+            self._ranges[name] = low, high
+        return low, high
+
+
+def sparkline(
+    times: Array, values: Array, now: float, cells: int, low: float, high: float, levels: str = _BLOCKS
+) -> str:
+    """Draw the values of the last ``TRACE_SECONDS`` before ``now`` in one line of text.
+
+    Parameters
+    ----------
+    times, values
+        Shape (n,), oldest first; seconds and numbers.
+    now
+        The time at the right end.
+    cells
+        Characters to draw; each shows the value of its stretch that is farthest from the middle of the range.
+    low, high
+        The range: values for the first and the last of ``levels``.
+    levels
+        Characters from low to high.
+
+    Returns
+    -------
+    str
+        ``cells`` characters; a space where there is no value, or only NaN.
+
+    Notes
+    -----
+    Complexity: O(n + cells).
+    Allocates: arrays of n.
+    Valid: a plain value.
+    Threads: any.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ringacc.cli.terminal import sparkline
+    >>> sparkline(np.array([0.4, 0.9, 1.4, 1.9]), np.array([0.0, 1.0, 3.0, 7.0]), 2.0, 4, 0.0, 7.0)
+    '▁▂▄█'
+    """
+    stretch = TRACE_SECONDS / cells
+    # Stretches begin at whole multiples, so that a drawn trace moves along and does not flicker.
+    places = np.floor(times / stretch).astype(np.int64) - math.floor(now / stretch) + cells - 1
+    drawn = np.isfinite(values) & (places >= 0) & (places < cells)
+    places, numbers = places[drawn], values[drawn].astype(np.float64)
+    middle = 0.5 * low + 0.5 * high
+    farthest = np.argsort(np.abs(numbers - middle), kind="stable")
+    text = [" "] * cells
+    for place, number in zip(places[farthest].tolist(), numbers[farthest].tolist(), strict=True):
+        share = (number - low) / (high - low) if high > low else 0.5
+        text[place] = levels[min(int(share * len(levels)), len(levels) - 1)]
+    return "".join(text)
+
+
+def print_table(console: Console, rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of cells in columns: the first to the left, the others to the right.
+
+    Parameters
+    ----------
+    console
+        Where to.
+    rows
+        Of as many cells each; the first row is the head.
+
+    Notes
+    -----
+    Complexity: O(cells).
+    Allocates: the text.
+    Valid: nothing is given.
+    Threads: one.
+
+    Examples
+    --------
+    >>> import sys
+    >>> from rich.console import Console
+    >>> from ringacc.cli.terminal import print_table
+    >>> print_table(Console(file=sys.stdout), [["", "behavior"], ["rows", "5000"]])
+          behavior
+    rows      5000
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        console.print("  ".join(cells).rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+def _value(number: Any) -> str:
+    """Spell a number in at most nine characters."""
+    value = float(number)
+    if value == int(value) if math.isfinite(value) else False:
+        return f"{value:.0f}" if abs(value) < 1e8 else f"{value:.2e}"
+    return f"{value:+.3f}" if 1e-3 <= abs(value) < 1e4 else f"{value:+.1e}"

@@ -1,0 +1,252 @@
+"""Session: the logs of one recording and the metadata that belong to them, in one folder.
+
+Belongs here: which files a session has, what they are called, and in which order they are written.
+May not be here: how a log is written (the accumulators) or metadata are (the collector).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .collector import DataCollector
+from .errors import EntryClashError, EntryNameError, FormatError, SessionSaveError
+from .tree import entry_path
+
+__all__ = ["Session"]
+
+# What Windows takes in no file name, and the control characters that nobody can read.
+_NO_FILE_NAME = re.compile(r'[<>:"\\|?*\x00-\x1f]')
+_NEEDED = ("save", "get_fps", "health", "blocks")
+
+
+class Session:
+    """Tie accumulators to a collector, as a rig does, and write all of it to one folder.
+
+    The files are those that stytra's readers look for: ``<session>_metadata.json`` and, for a log called
+    "behavior/behavior_log", ``<session>_behavior_log.hdf5``. Nothing is written before `save`.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Where the files go; a missing folder is made by the first save.
+    experiment : object, optional
+        Its ``t0`` (datetime) is the start of the session; without one, the moment of creation is.
+    collector : DataCollector, optional
+        The metadata; by default a new one whose config file lies in the same folder.
+    session_id : str, optional
+        What the names of the files begin with; by default the time of the start, as "192316".
+    log_format : str
+        "csv", "feather", "hdf5", "json" or "parquet".
+
+    Attributes
+    ----------
+    collector : DataCollector
+        The metadata; add parameters and static data to it.
+    folder : pathlib.Path
+        Where the files go.
+    session_id : str
+        What the names begin with. If another session has written files of these names before, the first save takes
+        the next free one: "192316-2".
+
+    Raises
+    ------
+    EntryNameError
+        For a session id that cannot begin a file's name; "_" ends it, for stytra's readers.
+    FormatError
+        For an unknown format.
+
+    Notes
+    -----
+    Complexity: O(1).
+    Allocates: a list of the logs.
+    Valid: a plain object; it holds the accumulators.
+    Threads: one thread at a time.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from collections import namedtuple
+    >>> from ringacc import EstimatorLog
+    >>> session = Session(tempfile.mkdtemp(), session_id="192316")
+    >>> vigour = EstimatorLog()
+    >>> session.log(vigour, "behavior/estimator_log")
+    >>> session.collector.add({"age": 7}, "general/animal")
+    >>> vigour.update_list(0.5, namedtuple("Vigour", "vigour")(0.1))
+    >>> [path.name for path in session.save()]
+    ['192316_estimator_log.hdf5', '192316_metadata.json']
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        experiment: Any = None,
+        *,
+        collector: DataCollector | None = None,
+        session_id: str | None = None,
+        log_format: str = "hdf5",
+    ) -> None:
+        from .tables import FORMATS  # loads NumPy, which the collector does without
+
+        if log_format not in FORMATS:
+            raise FormatError(f"expected one of the formats {', '.join(FORMATS)}, found {log_format!r}")
+        self.folder = Path(folder)
+        self._start: datetime = datetime.now() if experiment is None else experiment.t0
+        self.session_id = self._start.strftime("%H%M%S") if session_id is None else session_id
+        _check_file_name(self.session_id)
+        if "_" in self.session_id:
+            raise EntryNameError(f'expected a session id without "_", which ends it, found {session_id!r}')
+        self.collector = DataCollector(folder_path=self.folder) if collector is None else collector
+        self._log_format = log_format
+        self._logs: dict[str, Any] = {}
+        self._files: dict[str, str] = {}
+        self._told: set[str] = set()
+        self._saved = False
+
+    def log(self, accumulator: Any, path: str) -> None:
+        """Write an accumulator's rows with the session, as a log called by the last part of a path.
+
+        Parameters
+        ----------
+        accumulator : DataFrameAccumulator
+            Any of the accumulators with columns.
+        path : str
+            "category/name", such as "behavior/behavior_log". In the metadata its category gets the name of the file
+            under it, and beside it ``<name>_rows``, ``<name>_rate`` (Hz, over the last rows) and ``<name>_health``.
+
+        Raises
+        ------
+        TypeError
+            For an object that cannot be saved as a log.
+        EntryNameError
+            For a path with an empty part, or whose last part can be no file's name.
+        EntryClashError
+            For a second log of that name, or a path where other metadata stand.
+
+        Notes
+        -----
+        Complexity: O(entries in the collector).
+        Allocates: nothing that stays.
+        Valid: the accumulator is read when the session is saved.
+        Threads: one thread at a time.
+
+        Examples
+        --------
+        >>> from ringacc import EstimatorLog
+        >>> session = Session("recordings")
+        >>> session.log(EstimatorLog(), "behavior/estimator_log")
+        """
+        missing = [name for name in _NEEDED if not callable(getattr(accumulator, name, None))]
+        if missing:
+            raise TypeError(
+                f"expected an accumulator with columns, found {type(accumulator).__name__}, which has no "
+                f"{', '.join(missing)}; add a value that is no log to the collector"
+            )
+        name = entry_path(path)[-1]
+        _check_file_name(name)
+        if name in self._files.values() or name == "metadata":
+            raise EntryClashError(
+                f"expected a log with a name of its own, found a second {name!r}, which would be the same file; call "
+                "one of them otherwise"
+            )
+        for entry in (path, f"{path}_rows", f"{path}_rate", f"{path}_health"):
+            if entry in self.collector:
+                raise EntryClashError(f"expected no entry yet at {entry!r}, found one; call the log otherwise")
+            self.collector.add_static_data(None, entry)
+        self._logs[path] = accumulator
+        self._files[path] = name
+
+    def save(self) -> tuple[Path, ...]:
+        """Write every log, in the order they were given, and then the metadata and the config.
+
+        A log that cannot be written does not keep the others, and the metadata, from being written.
+
+        Returns
+        -------
+        tuple of pathlib.Path
+            The logs that have rows, and the metadata last.
+
+        Raises
+        ------
+        SessionSaveError
+            (an OSError) if something could not be written; it says what and why, all else was written.
+
+        Notes
+        -----
+        Complexity: O(rows of all logs).
+        Allocates: as the save of the largest log.
+        Valid: a plain value. Saving again writes the same files anew.
+        Threads: one thread at a time.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> [path.name for path in Session(tempfile.mkdtemp(), session_id="192316").save()]
+        ['192316_metadata.json']
+        """
+        if not self._saved:
+            self.session_id = self._free_id()
+        self._saved = True
+        written, failed = [], {}
+        for path, accumulator in self._logs.items():
+            try:
+                written.extend(self._save_log(path, accumulator))
+            except Exception as error:  # whatever is wrong with one log, the others are to be written
+                failed[path] = error
+                self.collector.add_static_data(f"{type(error).__name__}: {error}", f"{path}_error")
+        metadata = self._file("metadata.json")
+        try:
+            self._tell("general/session_id", self.session_id)
+            self._tell("general/t_protocol_start", self._start)
+            self._tell("general/t_protocol_end", datetime.now(self._start.tzinfo))
+            self.collector.save(metadata)
+        except Exception as error:
+            failed["metadata"] = error
+        if failed:
+            reasons = "".join(f"\n  {name}: {type(error).__name__}: {error}" for name, error in failed.items())
+            raise SessionSaveError(
+                f"expected to write all of session {self.session_id} to {self.folder}, found: {reasons}\n"
+                "what is not named here is written; save again once the cause is gone"
+            ) from next(iter(failed.values()))
+        return (*written, metadata)
+
+    def _save_log(self, path: str, accumulator: Any) -> list[Path]:
+        """Write one log and its entries; return its path, or nothing where there are no rows."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = accumulator.save(self._file(self._files[path]), self._log_format)
+        self.collector.add_static_data(name, path)
+        self.collector.add_static_data(sum(map(len, accumulator.blocks())), f"{path}_rows")
+        self.collector.add_static_data(accumulator.get_fps(), f"{path}_rate")
+        self.collector.add_static_data(accumulator.health()._asdict(), f"{path}_health")
+        if f"{path}_error" in self.collector:  # of a save before
+            self.collector.remove(f"{path}_error")
+        return [] if name is None else [self.folder / name]
+
+    def _file(self, name: str) -> Path:
+        """Return the path of one of the session's files."""
+        return self.folder / f"{self.session_id}_{name}"
+
+    def _free_id(self) -> str:
+        """Return the session id, or the next one under which none of the files is there."""
+        names = {"metadata.json", *(f"{name}.{self._log_format}" for name in self._files.values())}
+        there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
+        found, number = self.session_id, 1
+        while any(f"{found}_{name}" in there for name in names):
+            number += 1
+            found = f"{self.session_id}-{number}"
+        return found
+
+    def _tell(self, name: str, value: Any) -> None:
+        """Add an entry, unless somebody else has said what it is."""
+        if name in self._told or name not in self.collector:
+            self.collector.add_static_data(value, name)
+            self._told.add(name)
+
+
+def _check_file_name(name: str) -> None:
+    """Raise EntryNameError for a text that can be no part of a file's name."""
+    if not name or "/" in name or _NO_FILE_NAME.search(name):
+        raise EntryNameError(f'expected a name that a file can have, without any of / \\ : * ? " < > |, found {name!r}')

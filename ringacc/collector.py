@@ -355,9 +355,10 @@ class DataCollector:
         restored  camera/exposure
         kept      camera/gain
         """
-        saved = overlaid(copy.deepcopy(self._extra), self._read_config().tree)
+        config = self._read_config()
+        saved = overlaid(copy.deepcopy(self._extra), config.tree)
         known, _ = self._read()
-        table = restored(saved, known, self._branches(known))
+        table = restored(saved, known, self._branches(known), config.noted)
         if table.refused:
             reasons = "".join(f"\n  {row.path}: {row.reason}" for row in table.refused)
             warnings.warn(
@@ -451,7 +452,7 @@ class DataCollector:
         >>> collector.add({"age": 7}, "general/animal")
         >>> collector.save_config_file()
         >>> (Path(folder) / "config.json").read_text()
-        '{"general": {"animal": {"age": 7}}}\n'
+        '{"/types": {}, "general": {"animal": {"age": 7}}}\n'
         """
         config = self._read_config()
         known, _ = self._read()

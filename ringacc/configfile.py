@@ -135,10 +135,11 @@ def _node_name(category: str) -> str:
 
 
 class SavedConfig(NamedTuple):
-    """What was read of a config file: its tree, and the bytes that the next save keeps as the backup."""
+    """What was read of a config file."""
 
     tree: dict[str, Any]
-    before: bytes | None
+    noted: bool  # whether the file tells the kinds that JSON has no word for; stytra's do not
+    before: bytes | None  # what the next save keeps as the backup
 
 
 class _Loaded(NamedTuple):
@@ -146,6 +147,7 @@ class _Loaded(NamedTuple):
 
     data: bytes | None
     tree: dict[str, Any] | None
+    noted: bool
     fault: str
 
 
@@ -153,24 +155,24 @@ def read_config(path: Path, config_format: str) -> SavedConfig:
     """Return the saved tree; the backup's, with a warning, if the newest cannot be read."""
     newest = _loaded(path, config_format)
     if newest.tree is not None:
-        return SavedConfig(newest.tree, newest.data)
+        return SavedConfig(newest.tree, newest.noted, newest.data)
     backup = _loaded(_backup(path), config_format)
     if newest.fault == backup.fault == _MISSING:
-        return SavedConfig({}, None)
+        return SavedConfig({}, True, None)
     found = f"expected a config in {path}, found {newest.fault}"
     if backup.tree is not None:
         _warn(
             f"{found}; what is used is the config of the save before, {_backup(path)}; save once to write a new one, "
             "or remove both files to start anew"
         )
-        return SavedConfig(backup.tree, None)  # the backup that can be read stays the backup
+        return SavedConfig(backup.tree, backup.noted, None)  # the backup that can be read stays the backup
     _warn(f"{found}, and as its backup {backup.fault}; no saved parameters are used")
-    return SavedConfig({}, newest.data)
+    return SavedConfig({}, True, newest.data)
 
 
 def write_config(path: Path, config_format: str, tree: dict[str, Any], notes: TypeNotes, before: bytes | None) -> None:
     """Write a plain tree and the notes of its kinds, after the backup; neither file is ever half there."""
-    document = {**tree, _TYPES: notes} if notes else tree
+    document = {**tree, _TYPES: notes}
     data = json_bytes(document) if config_format == "json" else _h5_bytes(document)
     if before is not None:
         write_whole(_backup(path), before)
@@ -187,20 +189,20 @@ def _loaded(path: Path, config_format: str) -> _Loaded:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return _Loaded(None, None, _MISSING)
+        return _Loaded(None, None, False, _MISSING)
     except OSError as error:  # one that may not be read is as good as damaged
-        return _Loaded(None, None, f"one that cannot be read ({error.strerror or error})")
+        return _Loaded(None, None, False, f"one that cannot be read ({error.strerror or error})")
     if config_format == "h5":
         import tables  # noqa: F401 - a library that is not there is no damaged file
     try:
         document = json.loads(data) if config_format == "json" else _h5_document(data)
         if not isinstance(document, dict):
             raise TypeError(f"it holds a {type(document).__name__}, not a tree of entries")
-        notes = document.pop(_TYPES, {})
-        return _Loaded(data, revive(document, notes), "")
+        notes = document.pop(_TYPES, None)
+        return _Loaded(data, revive(document, notes or {}), notes is not None, "")
     except Exception as error:  # a damaged file makes a reader raise anything
         reason = str(error).strip().rpartition("\n")[2] if data else "it is empty"
-        return _Loaded(data, None, f"one that cannot be read ({type(error).__name__}: {reason})")
+        return _Loaded(data, None, False, f"one that cannot be read ({type(error).__name__}: {reason})")
 
 
 def _warn(message: str) -> None:

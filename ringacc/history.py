@@ -44,7 +44,7 @@ class History:
         """Keep a copy of rows, behind those that are here."""
         if len(rows):
             # As bytes, which is five times faster than NumPy's copy of a structured array, field by field.
-            block = np.frombuffer(rows.tobytes(), rows.dtype)
+            block: Array = np.frombuffer(rows.tobytes(), rows.dtype)
             self._blocks.append(block)
             self._times.append((float(block["t"].min()), float(block["t"].max())))
             self._ends.append(self._gone + len(self) + len(block))

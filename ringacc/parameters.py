@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from .errors import ParametersError
-from .typefit import MisfitError, declared_types, described, fit
+from .typefit import MisfitError, declared_types, described, fit, made_like
 from .values import DEEPEST, EntryPath, fields_of, joined, same
 
 __all__ = ["Declaration", "Parameter", "accepted", "own_path", "parameters_of"]
@@ -247,13 +247,14 @@ def _declaration(
 # Checking ----------------------------------------------------------------------------------------
 
 
-def accepted(parameter: Parameter, saved: Any) -> Any:
+def accepted(parameter: Parameter, saved: Any, noted: bool) -> Any:
     """Return the value of the declared type that a saved value stands for, within what is declared.
 
+    Where the file noted no kinds, the parameter's value of now is the example for what JSON has no word for.
     Raises MisfitError, or whatever a validator of the object's class raises.
     """
     declaration = parameter.declaration
-    value = fit(saved, declaration.hint, parameter.value)
+    value = fit(saved if noted else made_like(saved, parameter.value), declaration.hint, parameter.value)
     if declaration.choices is not None:
         _check_choices(value, declaration)
     if declaration.limits is not None:

@@ -96,9 +96,12 @@ def unknown_entries(saved: Mapping[str, Any], known: Collection[EntryPath], bran
 
 
 def restored(
-    saved: Mapping[str, Any], known: Mapping[EntryPath, Parameter], branches: Collection[EntryPath]
+    saved: Mapping[str, Any], known: Mapping[EntryPath, Parameter], branches: Collection[EntryPath], noted: bool
 ) -> RestoreTable:
-    """Set the known parameters to what was saved, where it fits, and tell what became of each."""
+    """Set the known parameters to what was saved, where it fits, and tell what became of each.
+
+    Noted: whether the file told the kinds that JSON has no word for.
+    """
     rows: dict[EntryPath, Outcome] = {}
     pending: list[tuple[Parameter, Any]] = []
     for path, value in _saved_entries(saved, known):
@@ -112,7 +115,7 @@ def restored(
     while pending:
         refused = []
         for parameter, value in pending:
-            rows[parameter.path] = _restored_one(parameter, value)
+            rows[parameter.path] = _restored_one(parameter, value, noted)
             if rows[parameter.path].outcome == "refused":
                 refused.append((parameter, value))
         # An object may take one value only after another, such as a minimum above the old maximum.
@@ -120,7 +123,7 @@ def restored(
     return RestoreTable(rows[path] for path in sorted(rows))
 
 
-def _restored_one(parameter: Parameter, saved: Any) -> Outcome:
+def _restored_one(parameter: Parameter, saved: Any, noted: bool) -> Outcome:
     """Set one parameter if the saved value fits."""
     path = joined(parameter.path)
     if not parameter.declaration.loadable:
@@ -128,7 +131,7 @@ def _restored_one(parameter: Parameter, saved: Any) -> Outcome:
     try:
         if _is_now(parameter, saved):
             return Outcome(path, "unchanged")
-        value = accepted(parameter, saved)
+        value = accepted(parameter, saved, noted)
         if _is_now(parameter, value):
             return Outcome(path, "unchanged")
         parameter.put(value)

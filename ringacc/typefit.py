@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal, Union
 from .errors import RingaccError
 from .values import NOT_FINITE, TEXT_KINDS, fields_of, json_bytes, plain
 
-__all__ = ["MisfitError", "declared_types", "described", "fit"]
+__all__ = ["MisfitError", "declared_types", "described", "fit", "made_like"]
 
 
 Fitter = Callable[[Any, Any, Any, Any], Any]
@@ -253,31 +253,49 @@ def _within(place: object, value: Any, hint: Any) -> Any:
         raise MisfitError(f"at {place!r}: {error}") from error
 
 
-def _is_number(value: object) -> bool:
-    """Tell whether a value is an int or a float."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _examples(examples: Any, count: int) -> list[Any]:
+    """Return for each of the items an example: its own, or the first where all are of one kind, or None."""
+    examples = list(examples) if isinstance(examples, Collection) else []
+    if len(examples) == count:
+        return examples
+    one_kind = len({type(example) for example in examples}) == 1
+    return [examples[0] if one_kind else None] * count
+
+
+def made_like(value: Any, example: Any) -> Any:
+    """Return a value of a file that notes no kinds, with those that an example shows: tuples, dates, paths.
+
+    An example is no promise: what cannot be made like it stays as it was saved.
+    """
+    kind = type(example)
+    if type(value) is list and kind in (list, tuple, set, frozenset):
+        items = list(map(made_like, value, _examples(example, len(value))))
+        try:
+            return kind(items)
+        except TypeError:
+            return items
+    if type(value) is dict and kind is dict:
+        return {key: made_like(item, example.get(key)) for key, item in value.items()}
+    if type(value) is str and any(issubclass(kind, text.type) for text in TEXT_KINDS):
+        return _like(value, example)
+    return value
 
 
 def _like(value: Any, example: Any) -> Any:
-    """Return an item of a container that declares no type of items, made like one that is there.
-
-    What is there now is an example and no promise: an item that cannot be made like it stays as it was saved.
-    """
-    if example is None or (_is_number(example) and _is_number(value)):
-        return value
+    """Return an item of a container that declares no type of items, made like one that is there, if it can be."""
     try:
-        return fit(value, type(example), example)
+        return value if example is None else fit(value, type(example), example)
     except MisfitError:
         return value
 
 
-def _items_like(values: Collection[Any], examples: Any) -> list[Any]:
-    """Return items made like those there are now: each like its own, or all like the one kind there is."""
-    examples = list(examples) if isinstance(examples, Collection) else []
-    if len(examples) != len(values):
-        one_kind = len({type(example) for example in examples}) == 1
-        examples = [examples[0] if one_kind else None] * len(values)
-    return list(map(_like, values, examples))
+def _unnoted_like(value: Any, example: Any) -> Any:
+    """Return an item like the one that is there, if it is of a kind that no note can tell (an enum, an array)."""
+    kind = type(example)
+    noted = kind in (bool, int, float, str, list, tuple, set, frozenset, dict) or any(
+        issubclass(kind, text.type) for text in TEXT_KINDS
+    )
+    return value if noted and type(value) is not kind else _like(value, example)
 
 
 def _fit_tuple(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
@@ -292,7 +310,7 @@ def _fit_tuple(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
     elif arguments:
         hints = list(arguments)
     else:
-        return cls(_items_like(value, example))
+        return cls(map(_unnoted_like, value, _examples(example, len(value))))
     if len(hints) != len(value):
         raise MisfitError(f"expected {len(hints)} items, found {len(value)}: {described(value)}")
     items = [_within(i, item, hints[i]) for i, item in enumerate(value)]
@@ -307,7 +325,7 @@ def _fit_collection(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
     if arguments:
         items = [_within(i, item, arguments[0]) for i, item in enumerate(value)]
     else:
-        items = _items_like(value, example)
+        items = list(map(_unnoted_like, value, _examples(example, len(value))))
     if issubclass(cls, deque) and isinstance(example, deque):
         return cls(items, example.maxlen)
     if cls.__module__ in (
@@ -329,7 +347,7 @@ def _fit_mapping(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
         items = {_fit_key(key, arguments[0]): _within(key, item, arguments[1]) for key, item in value.items()}
     else:
         there = example if isinstance(example, Mapping) else {}
-        items = {key: _like(item, there.get(key)) for key, item in value.items()}
+        items = {key: _unnoted_like(item, there.get(key)) for key, item in value.items()}
     if type(example) is cls and cls is not dict and hasattr(cls, "clear"):
         same_kind = copy.copy(example)  # keeps what the constructor was given, such as a default
         same_kind.clear()

@@ -689,15 +689,17 @@ def test_save_makes_missing_folders(tmp_path):
     assert (tmp_path / "z" / "log.json").is_file()
 
 
+OFFSETS = st.none() | st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 SCALARS = (
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats()
     | st.text(max_size=8)
-    | st.datetimes()
+    # ISO text has no place for the fold of an hour that a clock shows twice.
+    | st.datetimes(timezones=OFFSETS).map(lambda moment: moment.replace(fold=0))
     | st.dates()
-    | st.times()
+    | st.times().map(lambda moment: moment.replace(fold=0))
     | st.text(alphabet="ab.é", min_size=1, max_size=4).map(Path)
 )
 HASHABLE = st.integers() | st.text(max_size=4) | st.tuples(st.integers(), st.text(max_size=2))
@@ -717,9 +719,9 @@ def containers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 TREES = st.recursive(SCALARS, containers, max_leaves=20)
 JSON_TREES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=30,
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
+    max_leaves=20,
 )
 
 
@@ -731,7 +733,7 @@ class Anything:
 
 
 @pytest.mark.parametrize("config_format", FORMATS)
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=TREES)
 def test_any_value_comes_back_as_it_was(tmp_path, config_format, value):
     """Whatever a file can hold is restored with its types and bits, through JSON and through HDF5."""
@@ -749,7 +751,7 @@ def test_any_value_comes_back_as_it_was(tmp_path, config_format, value):
 
 
 @pytest.mark.parametrize("config_format", FORMATS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=st.dictionaries(st.text(max_size=6), JSON_TREES, max_size=5), name=st.text(min_size=1))
 def test_any_tree_of_settings_comes_back(tmp_path, config_format, tree, name):
     """A mapping of any shape, below any category, is saved and restored into one that has other values."""
@@ -772,8 +774,10 @@ def test_any_tree_of_settings_comes_back(tmp_path, config_format, tree, name):
         path.unlink()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(tree=st.dictionaries(st.text(min_size=1).filter(lambda name: "/" not in name), JSON_TREES, min_size=1))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    tree=st.dictionaries(st.text(min_size=1).filter(lambda name: "/" not in name), JSON_TREES, min_size=1, max_size=4)
+)
 def test_any_static_tree_is_written(tmp_path, tree):
     """Static data of any shape stand in the file as they are."""
     collector = DataCollector(*((value, name) for name, value in tree.items()))
@@ -859,11 +863,11 @@ class Late:
 
 
 VERSIONS = {Early: ("number", "place", "free", "old"), Late: ("number", "place", "free", "fixed")}
+SMALL = st.recursive(SCALARS, containers, max_leaves=5)
 VALUES = {
-    (Early, "number"): st.integers(-5, 15),
-    (Late, "number"): st.text(max_size=3),
-    "place": st.lists(TREES, max_size=3).map(tuple),
-    "free": TREES,
+    "number": st.integers(-5, 15) | st.text(max_size=3),
+    "place": st.lists(SMALL, max_size=3).map(tuple),
+    "free": SMALL,
     "old": st.text(max_size=3),
     "fixed": st.integers(0, 9),
 }
@@ -895,7 +899,6 @@ class Sessions(RuleBasedStateMachine):
         """Start the program anew."""
         self.collector = DataCollector(folder_path=self.folder, config_format=self.config_format)
         self.objects: dict[str, Any] = {}
-        self.static: dict[str, Any] = {}
 
     @rule(path=st.sampled_from(["a", "a/b", "c/d"]), version=st.sampled_from(list(VERSIONS)))
     def add(self, path: str, version: type) -> None:
@@ -908,13 +911,10 @@ class Sessions(RuleBasedStateMachine):
             self.collector.add(obj, path)
             self.objects[path] = obj
 
-    @rule(path=st.sampled_from(["a", "a/b", "c/d", "a/free", "c/d/number", "s"]), entry=TREES)
+    @rule(path=st.sampled_from(["s", "a/static", "c/d/static"]), entry=SMALL)
     def add_static(self, path: str, entry: Any) -> None:
-        """Add static data, which never reach the config; a branch or a parameter may be in the way."""
-        try:
-            self.collector.add_static_data(entry, path)
-        except EntryClashError:
-            assert path != "s"
+        """Add static data, which never reach the config."""
+        self.collector.add_static_data(entry, path)
 
     @precondition(lambda self: self.objects)
     @rule(data=st.data())
@@ -923,7 +923,7 @@ class Sessions(RuleBasedStateMachine):
         path = data.draw(st.sampled_from(sorted(self.objects)))
         obj = self.objects[path]
         name = data.draw(st.sampled_from(VERSIONS[type(obj)]))
-        setattr(obj, name, data.draw(VALUES.get(name) or VALUES[type(obj), name]))
+        setattr(obj, name, data.draw(VALUES[name]))
 
     @rule()
     def save(self) -> None:
@@ -981,9 +981,9 @@ class SessionsInH5(Sessions):
 
 
 TestSessions = Sessions.TestCase
-TestSessions.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestSessions.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
 TestSessionsInH5 = SessionsInH5.TestCase
-TestSessionsInH5.settings = settings(max_examples=6, stateful_step_count=15, deadline=None)
+TestSessionsInH5.settings = settings(max_examples=4, stateful_step_count=15, deadline=None)
 
 
 # Documentation --------------------------------------------------------------------------------------------

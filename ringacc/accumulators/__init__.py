@@ -1,9 +1,10 @@
 """The accumulators, by the names that stytra gave them.
 
-``base`` has what all of them do, ``sources`` where the rows of each come from.
+``base`` has how rows come in and go, ``answers`` what can be asked, ``sources`` where the rows of each come from.
 """
 
-from .base import Accumulator, DataFrameAccumulator
+from .answers import DataFrameAccumulator
+from .base import Accumulator
 from .sources import (
     DynamicLog,
     EstimatorLog,

@@ -14,7 +14,8 @@ import numpy as np
 
 from .. import schema
 from ..segments import Segment, StoredRows
-from .base import Accumulator, DataFrameAccumulator
+from .answers import DataFrameAccumulator
+from .base import Accumulator
 
 __all__ = ["DynamicLog", "EstimatorLog", "FramerateAccumulator", "FramerateQueueAccumulator", "QueueDataAccumulator"]
 

@@ -310,8 +310,8 @@ def _looks_like(beginning: bytes) -> str:
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(beginning)
     except UnicodeDecodeError:
-        return "data of no known format"
-    return "csv" if text[:1].isprintable() or text[:1].isspace() else "data of no known format"
+        text = "\0"
+    return "data of no known format" if re.match(r"[\0-\x08\x0e-\x1f]", text) else "csv"
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

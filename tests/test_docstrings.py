@@ -1,0 +1,55 @@
+"""What the docstrings show is so, and each public one says what a user has to know."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import ringacc
+
+MODULES = sorted(
+    info.name for info in pkgutil.walk_packages(ringacc.__path__, "ringacc.") if not info.name.endswith("__main__")
+)
+PUBLIC = sorted(name for name in ringacc.__all__)
+NOTES = ("Complexity:", "Allocates:", "Valid:", "Threads:")
+
+
+@pytest.mark.parametrize("name", ["ringacc", *MODULES])
+def test_examples_are_so(name):
+    """Every example of every module gives what it shows."""
+    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("name", ["ringacc", *MODULES])
+def test_every_room_says_what_belongs_there(name):
+    """Every module has a docstring."""
+    assert importlib.import_module(name).__doc__
+
+
+def documented_members():
+    """Give every public class and function, and the public methods that classes define themselves."""
+    for name in PUBLIC:
+        thing = getattr(ringacc, name)
+        if inspect.isclass(thing) and issubclass(thing, BaseException):
+            continue
+        yield name, thing
+        if inspect.isclass(thing):
+            for member, value in vars(thing).items():
+                if not member.startswith("_") and inspect.isfunction(value):
+                    yield f"{name}.{member}", value
+
+
+@pytest.mark.parametrize(("name", "thing"), list(documented_members()))
+def test_public_members_are_documented(name, thing):
+    """Every public member has a docstring, and one with sections has all four notes and an example."""
+    text = inspect.getdoc(thing) or ""
+
+    assert text
+    if "Notes\n-----" in text or "Parameters\n------" in text:
+        if not issubclass(thing, tuple) if inspect.isclass(thing) else True:
+            assert all(line in text for line in NOTES), f"{name} lacks one of {NOTES}"
+            assert ">>> " in text, f"{name} has no example"

@@ -255,11 +255,11 @@ def _within(place: object, value: Any, hint: Any) -> Any:
 
 def _examples(examples: Any, count: int) -> list[Any]:
     """Return for each of the items an example: its own, or the first where all are of one kind, or None."""
-    examples = list(examples) if isinstance(examples, Collection) else []
-    if len(examples) == count:
-        return examples
-    one_kind = len({type(example) for example in examples}) == 1
-    return [examples[0] if one_kind else None] * count
+    found = list(examples) if isinstance(examples, Collection) else []
+    if len(found) == count:
+        return found
+    one_kind = len(set(map(type, found))) == 1
+    return [found[0] if one_kind else None] * count
 
 
 def made_like(value: Any, example: Any) -> Any:
@@ -267,7 +267,7 @@ def made_like(value: Any, example: Any) -> Any:
 
     An example is no promise: what cannot be made like it stays as it was saved.
     """
-    kind = type(example)
+    kind: Any = type(example)
     if type(value) is list and kind in (list, tuple, set, frozenset):
         items = list(map(made_like, value, _examples(example, len(value))))
         try:

@@ -56,6 +56,19 @@ class DataFrameAccumulator(SegmentedAccumulator):
     Allocates: a ring for each segment; while running, a block of ``capacity / 16`` rows for as many appends.
     Valid: ``get_*``, ``[...]`` and ``times`` give copies; ``last``, ``window``, ``between`` and ``since`` give views.
     Threads: one.
+
+    Examples
+    --------
+    >>> from collections import namedtuple
+    >>> from ringacc import EstimatorLog
+    >>> Eyes = namedtuple("Eyes", "left right")
+    >>> log = EstimatorLog(name="eyes")
+    >>> for frame in range(100):
+    ...     log.update_list(frame / 100, Eyes(frame * 0.5, frame * -0.5))
+    >>> log.columns, len(log.stored_data), round(log.get_fps())
+    (('t', 'left', 'right'), 100, 100)
+    >>> float(log.window(0.05)["left"].mean())
+    48.25
     """
 
     def __init__(

@@ -62,6 +62,19 @@ class Accumulator:
     ----------
     exp
         The experiment, or what stands for it.
+
+    Notes
+    -----
+    Complexity: O(1) to make.
+    Allocates: nothing before the first row.
+    Valid: ``stored_data`` follows the stream; its rows and ``times`` are copies.
+    Threads: one.
+
+    Examples
+    --------
+    >>> from ringacc import Accumulator
+    >>> len(Accumulator(name="empty").stored_data)
+    0
     """
 
     def __init__(self, experiment: Any = None, name: str = "", max_history_if_not_running: int = 1000) -> None:

@@ -148,13 +148,28 @@ class Line:
 
 def _produce(work: Callable[..., Any], pipe: Connection, queue: NamedTupleQueue, arguments: tuple[Any, ...]) -> None:
     """Run the work in the producer's process."""
-    # A terminal sends Ctrl-C to every process of a command; the command's own says what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     line = Line(pipe, queue)
     try:
         line.end(work(line, *arguments))
     except ConnectionError:
         line.let_go()
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Hold back Ctrl-C; a process that is started now does so for its whole life.
+
+    A terminal sends Ctrl-C to every process of a command, and one that is just starting would end with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, where a process has to help itself
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Turns:
@@ -190,7 +205,7 @@ class Producer:
     work
         A function of a module, called in the process with a `Line` and ``arguments``; what it gives is the report.
     *arguments
-        What pickle takes.
+        What pickle takes; little, since starting waits until the process has read it.
 
     Attributes
     ----------
@@ -216,12 +231,8 @@ class Producer:
         self._process = multiprocessing.Process(
             target=_produce, args=(work, theirs, self._queue, arguments), name="producer", daemon=True
         )
-        # Inherited: until the process has set its own, a Ctrl-C would end it with a traceback.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+        with _signals_held():
             self._process.start()
-        finally:
-            signal.signal(signal.SIGINT, before)
         theirs.close()
 
     def __enter__(self) -> Self:

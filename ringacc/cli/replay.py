@@ -74,10 +74,8 @@ class Replay:
 
     def run(self) -> int:
         """Replay the log, save what comes out, compare it, and give the exit code."""
-        times = self._columns["t"]
-        values = {name: column for name, column in self._columns.items() if name != "t"}
         display = Display(f"ringacc replay {self._log.name}")
-        with Interrupt() as interrupt, Producer(send, times, values, self._speed) as producer:
+        with Interrupt() as interrupt, Producer(send, self._log, self._speed) as producer:
             replayed = QueueDataAccumulator(producer.queue, name=self._log.stem)
             try:
                 with display:
@@ -185,31 +183,31 @@ def _format_of(log: Path) -> str:
 # In the other process ---------------------------------------------------------------------------------------------------
 
 
-def send(line: Line, times: Array, columns: dict[str, Array], speed: float) -> None:
+def send(line: Line, log: Path, speed: float) -> None:
     """Send the rows of a log, each at its time, until the last one or until told to stop.
 
     Parameters
     ----------
     line
         To the command.
-    times
-        Shape (n,), seconds; the first row is sent at once, the others as much later as their times say.
-    columns
-        The other columns, shape (n,) each.
+    log
+        The file. The first row is sent at once, the others as much later as their times say.
     speed
         How many of the log's seconds pass in one; inf: as fast as it goes.
 
     Notes
     -----
     Complexity: O(rows x columns).
-    Allocates: Python objects for 4096 rows, and what waits in the queue.
+    Allocates: the log, Python objects for 4096 rows, and what waits in the queue.
     Valid: nothing is given.
     Threads: one.
     """
+    columns = _arrays(load(log))
+    times = columns.pop("t").astype(np.float64)
     row = row_class(tuple(columns))
     first = float(times[0])
     line.start()
-    for time, values in zip(_objects(times.astype(np.float64)), _rows(list(columns.values())), strict=False):
+    for time, values in zip(_objects(times), _rows(list(columns.values())), strict=False):
         if not line.goes_on_at((time - first) / speed):
             break
         line.put(time, row(*values))

@@ -1,0 +1,31 @@
+"""What every test stands on: compiled code of this very checkout, and hypothesis without deadlines."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import ringacc
+
+settings.register_profile("ringacc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ringacc")
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_sessionstart(session):
+    """Clear numba's cache: it does not notice an edit in a function that a cached one calls."""
+    package = Path(ringacc.__file__).parent
+    cached = list(package.rglob("*.nb[ci]"))
+    edited = max(source.stat().st_mtime for source in package.rglob("*.py"))
+    if any(file.stat().st_mtime < edited for file in cached):
+        for file in cached:
+            file.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def recordings():
+    """Give the folder of real recordings; skip where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"needs the recordings in {DATA}")
+    return DATA

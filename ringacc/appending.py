@@ -46,12 +46,12 @@ class Appender:
         Whether the oldest row makes room where there is none.
     """
 
-    __slots__ = ("_block", "_overwrite", "_plan", "_scratch", "_timed")
+    __slots__ = ("_block", "_plan", "_scratch", "_timed", "overwrite")
 
     def __init__(self, block: Block, *, timed: bool, overwrite: bool = True) -> None:
         self._block = block
         self._timed = timed
-        self._overwrite = overwrite
+        self.overwrite = overwrite
         self._plan: Array | None = None
         self._scratch: Array | None = None
         if capi.AVAILABLE and block.capacity and (fields := self._plain_fields()) is not None:
@@ -93,7 +93,7 @@ class Appender:
     def extend_rows(self, rows: Array) -> None:
         """Append a contiguous array of rows with their times; all of it or, with a bad time, nothing."""
         block = self._block
-        if not self._overwrite:
+        if not self.overwrite:
             self.make_sure_of_room(len(rows))
         if not len(rows):
             return
@@ -112,7 +112,7 @@ class Appender:
 
     def make_sure_of_room(self, count: int) -> None:
         """Refuse ``count`` more rows where they would overwrite and may not."""
-        if not self._overwrite and len(self._block) + count > self._block.capacity:
+        if not self.overwrite and len(self._block) + count > self._block.capacity:
             raise RingFullError(
                 f"expected room for {count} more, found {len(self._block)} of {self._block.capacity} slots taken and "
                 "allow_overwrite=False: nothing was written"

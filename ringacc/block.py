@@ -89,6 +89,12 @@ class Block:
         self.counters[counters_of.TURNED] -= 1
         self.trim_to(len(self) - 1)
 
+    def restore(self, counters: Array, rows: Array) -> None:
+        """Take over the counters and the rows of another block of the same capacity and dtype."""
+        self.counters[:] = counters
+        self.counters[counters_of.WRITTEN] -= len(rows)
+        self.extend(rows)
+
     def extend(self, source: Array) -> None:
         """Put the rows of a contiguous array of the block's dtype behind the newest."""
         self._put(counters_of.extend, source)

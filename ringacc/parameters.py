@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from .errors import ParametersError
-from .typefit import MisfitError, declared_types, described, fit, made_like
+from .typefit import UNDECLARED, MisfitError, declared_types, described, fit, made_like
 from .values import DEEPEST, EntryPath, fields_of, joined, same
 
 __all__ = ["Declaration", "Parameter", "accepted", "own_path", "parameters_of"]
@@ -27,7 +27,7 @@ _NO_OBJECTS = frozenset({type(None), bool, int, float, str, list, tuple, dict, s
 class Declaration(NamedTuple):
     """What an object says about one of its parameters."""
 
-    hint: Any = Any
+    hint: Any = UNDECLARED
     limits: tuple[Any, Any] | None = None
     choices: tuple[Any, ...] | None = None
     unit: str = ""
@@ -209,7 +209,7 @@ def _param_declaration(path: EntryPath, param: Any) -> Declaration:
     limits = getattr(param, "limits", None)
     return _declaration(
         joined(path),
-        Any,
+        UNDECLARED,
         limits=None if isinstance(limits, list) else limits,
         choices=limits if isinstance(limits, list) else None,
         unit=getattr(param, "unit", ""),

@@ -189,10 +189,25 @@ class Ring:
             return np.asarray(rows, dtype=dtype, copy=False)
         return np.array(rows, dtype=dtype, copy=True)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The rows and the counters, not the block: a copy has memory of its own, and its rows the same sequences.
+        block = self._block
+        counters, rows = block.counters.copy(), block.last(len(block)).copy()
+        return _restored, (type(self), block.capacity, block.dtype, self._appender.overwrite, counters, rows)
+
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         from . import tables
 
         return tables.arrow_stream([self._block.last(len(self._block))], requested_schema)
+
+
+def _restored(
+    kind: type[Any], capacity: int, dtype: np.dtype[Any], allow_overwrite: bool, counters: Array, rows: Array
+) -> Any:
+    """Make a ring of what another has given away to be copied or pickled."""
+    ring = kind(capacity, dtype, allow_overwrite)
+    ring._block.restore(counters, rows)
+    return ring
 
 
 class RingBuffer(Ring, Sequence[Any]):

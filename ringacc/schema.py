@@ -291,7 +291,9 @@ def cast_array(dtype: np.dtype[Any], values: Any, name: str = "") -> Array:
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise RowLengthError(f"{_field(name, dtype)}expected values that make an array, found {_short(values)}: {error}") from error
+        raise RowLengthError(
+            f"{_field(name, dtype)}expected values that make an array, found {_short(values)}: {error}"
+        ) from error
     if array.dtype == dtype and (dtype.kind not in "US" or isinstance(values, np.ndarray)):
         return array
     if not isinstance(values, np.ndarray) and dtype.kind in "iuUS":

@@ -11,6 +11,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from .appending import Appender
 from .block import Array
 from .history import History
 from .schema import row_class
@@ -33,11 +34,13 @@ class Segment:
         Rows of the ring, 1 or more.
     """
 
-    __slots__ = ("dtype", "history", "make_row", "ring")
+    __slots__ = ("_appender", "dtype", "history", "make_row", "ring")
 
     def __init__(self, dtype: np.dtype[Any], capacity: int) -> None:
         self.dtype = dtype
         self.ring = TimeRing(capacity, dtype, allow_overwrite=False)
+        # Beside the ring's own, because it has a row type and a limit.
+        self._appender = Appender(self.ring._block, timed=True, overwrite=False)
         self.history = History(dtype)
         self.make_row = row_class(self.columns)
 
@@ -63,12 +66,12 @@ class Segment:
 
         It gives True where the limit is passed.
         """
-        builtin = self.ring._appender.builtin(declined, TimeRing.append.__doc__, row_type)
+        builtin = self._appender.builtin(declined, TimeRing.append.__doc__, row_type)
         return declined if builtin is None else builtin
 
     def set_limit(self, rows: int) -> None:
         """Set the number of rows, of history and ring, above which the fast append gives True."""
-        self.ring._appender.set_limit(rows - len(self.history))
+        self._appender.set_limit(rows - len(self.history))
 
     def extend(self, rows: Array) -> None:
         """Put many rows behind the newest, moving older ones to the history as needed."""
@@ -111,19 +114,26 @@ class Segment:
     def window(self, seconds: float) -> Array:
         """Give the rows with t >= newest - ``seconds``: a view where the ring has them all, else a copy."""
         rows = self.ring.window(seconds)
-        if not len(self.history) or not len(rows):
+        if not len(self.history):
             return rows
-        first = self.ring.last(1)["t"][0] - seconds
-        return np.concatenate([*older, rows]) if (older := self.history.since_time(first)) else rows
+        older = self.history.since_time(float(self.last(1)["t"][0]) - seconds)
+        return np.concatenate([*older, rows]) if older else rows
+
+    def fps(self, points: int) -> float:
+        """Give the rate over the last ``points`` rows in Hz; as `TimeRing.fps`."""
+        if points <= len(self.ring) or not len(self.history):
+            return self.ring.fps(points)
+        stamps = self.last(points)["t"]
+        elapsed = float(stamps[-1]) - float(stamps[0])
+        return (len(stamps) - 1) / elapsed if elapsed > 0 else 0.0
 
     def at(self, t: float, how: How = "nearest") -> np.void:
         """Give the row at a time."""
         if not len(self.history):
             return self.ring.at(t, how)
-        oldest = self.ring["t"][0]
-        if t > oldest and not self.ring.health().backward:
-            row = self.ring.at(t, how)
-            if row["t"] > oldest:
+        if len(self.ring) and not self.ring.health().backward:
+            oldest = self.ring["t"][0]
+            if t > oldest and (row := self.ring.at(t, how))["t"] > oldest:
                 return row
         return find(self.last(len(self)), t, how)
 

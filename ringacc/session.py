@@ -140,10 +140,11 @@ class Session:
         >>> session.log(EstimatorLog(), "behavior/estimator_log")
         """
         missing = [name for name in _NEEDED if not callable(getattr(accumulator, name, None))]
-        if missing:
+        if missing or isinstance(accumulator, type):
+            lacks = f"which has no {', '.join(missing)}" if missing else "which is a class"
             raise TypeError(
-                f"expected an accumulator with columns, found {type(accumulator).__name__}, which has no "
-                f"{', '.join(missing)}; add a value that is no log to the collector"
+                f"expected an accumulator with columns, found {accumulator!r:.60}, {lacks}; add a value that is no log "
+                "to the collector"
             )
         name = entry_path(path)[-1]
         _check_file_name(name)
@@ -152,9 +153,11 @@ class Session:
                 f"expected a log with a name of its own, found a second {name!r}, which would be the same file; call "
                 "one of them otherwise"
             )
-        for entry in (path, f"{path}_rows", f"{path}_rate", f"{path}_health"):
+        entries = [path, f"{path}_rows", f"{path}_rate", f"{path}_health"]
+        for entry in entries:
             if entry in self.collector:
                 raise EntryClashError(f"expected no entry yet at {entry!r}, found one; call the log otherwise")
+        for entry in entries:
             self.collector.add_static_data(None, entry)
         self._logs[path] = accumulator
         self._files[path] = name

@@ -4,12 +4,13 @@ Belongs here: reading type hints (``declared_types``), and making of a value rea
 the declared type (``fit``): a tuple of a list, an enum of its value, a Path of a text.
 May not be here: objects and their parameters, files.
 
-A hint that says nothing (``Any``, a bare ``list``, a name that cannot be resolved) is completed by
-an example: the value that the parameter has now.
+Where a type is not declared, or a name in it cannot be found, the value that the parameter has now is the example: its
+type counts as the declared one. Within a container that declares no type of items, an example is only a hint.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import re
@@ -17,7 +18,7 @@ import sys
 import types
 import typing
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableSequence, MutableSet, Sequence, Set
 from enum import Enum, Flag
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Union
@@ -25,9 +26,13 @@ from typing import Annotated, Any, Literal, Union
 from .errors import RingaccError
 from .values import NOT_FINITE, TEXT_KINDS, fields_of, json_bytes, plain
 
-__all__ = ["MisfitError", "declared_types", "described", "fit", "made_like"]
+__all__ = ["UNDECLARED", "MisfitError", "declared_types", "described", "fit", "made_like"]
 
+# In place of a type hint: nothing is declared.
+UNDECLARED: Any = object()
 
+# Collections of items that a hint may name without saying which.
+_ABSTRACT = frozenset({Collection, Sequence, MutableSequence, Set, MutableSet})
 Fitter = Callable[[Any, Any, Any, Any], Any]
 
 
@@ -40,14 +45,14 @@ class MisfitError(RingaccError, ValueError):
 
 @lru_cache(maxsize=512)
 def declared_types(cls: type) -> dict[str, Any]:
-    """Return the type hint of each field of a class; Any where a name in it is not to be found."""
+    """Return the type hint of each field of a class; UNDECLARED where a name in it is not to be found."""
     hints = {}
     for name, field in (fields_of(cls) or {}).items():
         if hasattr(field, "annotation"):  # pydantic's: resolved, with the constraints beside it
             hint, constraints = field.annotation, tuple(field.metadata)
             hints[name] = Annotated[(hint, *constraints)] if constraints else hint
         else:
-            hints[name] = _resolved(cls, name, field.type)
+            hints[name] = UNDECLARED if field.type is None else _resolved(cls, name, field.type)
     return hints
 
 
@@ -55,12 +60,12 @@ def _resolved(cls: type, name: str, hint: Any) -> Any:
     """Return a hint with the names in it looked up where its class was written."""
     owner = next((c for c in cls.__mro__ if name in getattr(c, "__annotations__", {})), cls)
     module = vars(sys.modules[owner.__module__]) if owner.__module__ in sys.modules else {}
-    holder = types.SimpleNamespace(__annotations__={name: Any if hint is None else hint})
-    try:
-        found = typing.get_type_hints(holder, module, dict(vars(owner)), include_extras=True)
-    except (NameError, TypeError, AttributeError, SyntaxError):
-        return Any
-    return found[name]
+    holder = types.SimpleNamespace(__annotations__={name: hint})
+    # The module's names first: a field may be called as its type is ("date: date").
+    for names in ({}, dict(vars(owner))):
+        with contextlib.suppress(NameError, TypeError, AttributeError, SyntaxError):
+            return typing.get_type_hints(holder, module, names, include_extras=True)[name]
+    return UNDECLARED
 
 
 def described(value: object) -> str:
@@ -101,14 +106,12 @@ def fit(value: Any, hint: Any, example: Any = None) -> Any:
     for inner in ("__supertype__", "__value__"):  # a NewType, a type alias
         if hasattr(hint, inner) and not isinstance(hint, type):
             return fit(value, getattr(hint, inner), example)
-    cls = origin or hint
-    if cls is None:
-        cls = type(None)
-    if not isinstance(cls, type) or cls in (object, Any):
-        cls, arguments = type(example), ()
-        if example is None:
-            return value
-    return _fitter(cls)(value, cls, arguments, example)
+    if hint in (Any, object):
+        return _unnoted_like(value, example)
+    cls = type(None) if hint is None else origin or hint
+    if isinstance(cls, type):
+        return _fitter(cls)(value, cls, arguments, example)
+    return value if example is None else fit(value, type(example), example)
 
 
 def _fit_union(value: Any, hint: Any, arms: tuple[Any, ...], example: Any) -> Any:
@@ -151,7 +154,7 @@ def _fitter(cls: type) -> Fitter:
         return _fit_mapping
     if issubclass(cls, tuple):
         return _fit_tuple
-    if issubclass(cls, Collection) and cls not in (bytes, bytearray, memoryview):
+    if issubclass(cls, list | set | frozenset | deque) or cls in _ABSTRACT:
         return _fit_collection
     if fields_of(cls) is not None:
         return _fit_object
@@ -172,10 +175,8 @@ def _fit_enum(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
         return member
     except MisfitError:
         if issubclass(cls, Flag) and type(value) is int:
-            try:
+            with contextlib.suppress(ValueError):  # the error below says which there are
                 return cls(value)
-            except ValueError as error:
-                raise MisfitError(str(error)) from error
         names = ", ".join(repr(plain(member.value, ())) for member in cls)
         raise MisfitError(f"expected one of {names}, found {described(value)}") from None
 
@@ -196,7 +197,7 @@ def _fit_scalar(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
 def _fit_text(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
     """Return a date, a time or a path, from itself or from the text that stands for it."""
     kind = next(kind for kind in TEXT_KINDS if issubclass(cls, kind.type))
-    if isinstance(value, cls):
+    if kind.name != "path" and isinstance(value, cls):
         return value
     if not isinstance(value, str | kind.type):
         raise _misfit(cls, value)
@@ -219,10 +220,12 @@ def _fit_array(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
         raise MisfitError(f"expected an array, found rows of different lengths: {error}") from error
     dtype = array.dtype if issubclass(cls, numpy.ndarray) else numpy.dtype(cls)
     dtype = getattr(example, "dtype", dtype)
-    fits = array.size == 0 or numpy.can_cast(array.dtype, dtype, "same_kind")
-    cast = array.astype(dtype) if fits else array
-    # same_kind lets a large integer into a small one, where it would become another number.
-    if not fits or (dtype.kind in "iu" and not (cast == array).all()) or dtype.kind == "O":
+    fits = dtype.kind != "O" and (array.size == 0 or numpy.can_cast(array.dtype, dtype, "same_kind"))
+    with numpy.errstate(over="ignore"):
+        cast = array.astype(dtype) if fits else array
+    # same_kind lets a number or text into a smaller field, where it would become another one; a float is rounded there.
+    kept = numpy.isfinite(cast) == numpy.isfinite(array) if dtype.kind == "f" and fits else cast == array
+    if not fits or not kept.all():
         raise MisfitError(f"expected values of dtype {dtype}, found {described(value)}")
     return cast if issubclass(cls, numpy.ndarray) else cast[()]
 
@@ -328,10 +331,7 @@ def _fit_collection(value: Any, cls: Any, arguments: Any, example: Any) -> Any:
         items = list(map(_unnoted_like, value, _examples(example, len(value))))
     if issubclass(cls, deque) and isinstance(example, deque):
         return cls(items, example.maxlen)
-    if cls.__module__ in (
-        "collections.abc",
-        "typing",
-    ):  # an abstract one: what was saved, if it is one
+    if cls in _ABSTRACT:  # what was saved, if it is one
         cls = type(value) if isinstance(value, cls) else (set if issubclass(cls, Set) else list)
     try:
         return cls(items)
@@ -396,10 +396,11 @@ def _check_constraints(value: Any, constraints: Iterable[Any]) -> None:
     if value is None:
         return
     for constraint in constraints:
-        _check_constraints(value, getattr(constraint, "metadata", ()))  # those of a nested field
+        nested = getattr(constraint, "metadata", None)  # of a pydantic Field within Annotated
+        _check_constraints(value, nested if isinstance(nested, list | tuple) else ())
         for name, (holds, words) in _CONSTRAINTS.items():
             bound = getattr(constraint, name, None)
-            if bound is not None and not _holds(holds, value, bound):
+            if bound is not None and not callable(bound) and not _holds(holds, value, bound):
                 raise MisfitError(f"expected a value {words} {bound!r}, found {described(value)}")
         if type(constraint).__name__ == "Predicate" and not constraint.func(value):
             raise MisfitError(f"expected a value for which {constraint.func} holds, found {value!r}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
 from enum import Enum
@@ -166,7 +167,7 @@ def plain(value: Any, path: EntryPath, style: Style = FILE) -> Any:
         raise _refusal(path, "a value that is nested too deep, or that holds itself", "flatten it")
     if isinstance(value, Enum):
         return plain(value.value, path, style)
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | deque):
         return _plain_sequence(value, path, style)
     if isinstance(value, set | frozenset):
         _note(style, path, "frozenset" if isinstance(value, frozenset) else "set")
@@ -213,7 +214,7 @@ def _not_finite(value: float, path: EntryPath, style: Style) -> Any:
 
 
 def _plain_sequence(value: Any, path: EntryPath, style: Style) -> Any:
-    """Return a list as a list and a tuple of any kind as a tuple."""
+    """Return a list or a deque as a list, and a tuple of any kind as a tuple."""
     items = _plain_items(value, path, style)
     if not isinstance(value, tuple):
         return items
@@ -290,7 +291,7 @@ def _plain_foreign(value: Any, path: EntryPath, style: Style) -> Any:
     if getattr(getattr(value, "dtype", None), "kind", "") not in ("M", "m"):
         for listing in ("tolist", "to_list"):
             listed = getattr(value, listing, None)
-            if callable(listed) and type(found := listed()) is not type(value):
+            if callable(listed) and not isinstance(value, type) and type(found := listed()) is not type(value):
                 return plain(found, path, style)
     kind = type(value)
     raise _refusal(path, f"{_short(value)} ({kind.__module__}.{kind.__qualname__})", "convert it first")

@@ -357,6 +357,7 @@ HOLDS_ITSELF.append(HOLDS_ITSELF)
         (b"bytes", "a/b"),
         (Holder(), "a/b"),
         (Holder, "a/b"),
+        (np.ndarray, "a/b"),
         (1 + 2j, "a/b"),
         (np.complex128(1), "a/b"),
         (np.datetime64("2020-01-01"), "a/b"),

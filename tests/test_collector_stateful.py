@@ -207,6 +207,6 @@ class SessionsInH5(Sessions):
 
 
 TestSessions = Sessions.TestCase
-TestSessions.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestSessions.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 TestSessionsInH5 = SessionsInH5.TestCase
 TestSessionsInH5.settings = settings(max_examples=10, stateful_step_count=15, deadline=None)

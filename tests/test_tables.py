@@ -535,6 +535,13 @@ def test_frames_are_saved_as_blocks_are(format, tmp_path):
     pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_columns_of_frames_may_be_strided(format, tmp_path):
+    """Every second row of a DataFrame over a C-ordered array is saved as it is."""
+    frame = pd.DataFrame(np.arange(12.0).reshape(6, 2), columns=["a", "b"], copy=False)[::2]
+    assert load(save(frame, tmp_path / "log", format)).to_numpy().tolist() == [[0, 1], [4, 5], [8, 9]]
+
+
 def test_the_numbers_of_selected_rows_are_not_kept(tmp_path):
     """Rows picked from a DataFrame are numbered from 0."""
     frame = to_frame([LOG]).loc[[3, 1], ["n"]]

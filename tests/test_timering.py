@@ -346,6 +346,19 @@ def test_health():
     check(ring)
 
 
+def test_health_of_a_steady_block():
+    """A repeat, or a step back, in a block without a new largest gap is counted all the same."""
+    ring = numbered(99, [0.0, 10.0])
+    ring.extend([11.0, 11.0, 12.0], [[0]] * 3)
+    assert ring.health() == (5, 1, 0, 10.0, 0, 0)
+    ring.extend([12.0, 13.0], [[0]] * 2)
+    assert ring.health() == (7, 2, 0, 10.0, 0, 0)
+    ring.extend([13.5, 13.0, 14.0], [[0]] * 3)
+    assert ring.health() == (10, 2, 1, 10.0, 0, 0)
+    ring.extend([15.0, 25.0, 35.5], [[0]] * 3)
+    assert ring.health() == (13, 2, 1, 10.5, 0, 0)
+
+
 @settings(max_examples=60, deadline=None)
 @given(ts=times(max_size=20), capacity=st.integers(0, 6), cut=st.integers(0, 20))
 def test_health_does_not_depend_on_how_rows_came(ts, capacity, cut):

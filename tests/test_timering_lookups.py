@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
 
 from ringacc.errors import RowNotFoundError
-from ringacc.testing import plain
+from ringacc.testing import TimeRingModel, plain
 from ringacc.timering import TimeRing
 
 
@@ -23,6 +24,43 @@ def numbered(capacity, ts):
 def xs(rows):
     """Return the numbers of these rows."""
     return rows["x"].tolist()
+
+
+# Every small ring ----------------------------------------------------------------------------------------------------
+
+
+def answer(ring, name, *arguments):
+    """Return what a look-up gives as plain rows, or that no row fits."""
+    try:
+        return plain(getattr(ring, name)(*arguments))
+    except RowNotFoundError:
+        return None
+
+
+@pytest.mark.parametrize("capacity", [1, 2, 3, 5])
+@pytest.mark.parametrize("blocks", [False, True])
+def test_every_order_of_few_times(capacity, blocks):
+    """Whatever the order of four times out of three, each look-up answers by its definition."""
+    moments = (-0.5, 0.0, 0.25, 0.5, 1.0, 1.75, 2.0, 2.5)
+    questions = [("window", seconds) for seconds in (0.0, 0.5, 1.0, 2.0)]
+    questions += [("between", t0, t1) for t0 in moments for t1 in moments[::3]]
+    questions += [("at", t, how) for t in moments for how in ("previous", "next", "nearest", "linear")]
+    questions += [("fps", points) for points in (2, 3)]
+    for ts in product((0.0, 1.0, 2.0), repeat=4):
+        ring, model = numbered(capacity, [] if blocks else ts), TimeRingModel(capacity, {"x": "i8"})
+        if blocks:
+            ring.extend(ts[:2], [[0], [1]])
+            ring.extend(ts[2:], [[2], [3]])
+        model.extend(ts, [(x,) for x in range(4)])
+        assert ring.health() == model.health()
+        for question in questions:
+            assert answer(ring, *question) == answer(model, *question), (ts, question)
+        for t in moments:
+            ring, model = numbered(capacity, ts), TimeRingModel(capacity, {"x": "i8"})
+            model.extend(ts, [(x,) for x in range(4)])
+            ring.trim_before(t)
+            model.trim_before(t)
+            assert plain(ring.last(9)) == model.last(9)
 
 
 # Windows ---------------------------------------------------------------------------------------

@@ -240,7 +240,7 @@ class DataFrameAccumulator(SegmentedAccumulator):
 
     def get_fps(self) -> float:
         """Give the rate over the last ``fps_calc_points`` rows of the newest segment in Hz; see `TimeRing.fps`."""
-        return self._segment.ring.fps(self.fps_calc_points)
+        return self._segment.fps(self.fps_calc_points)
 
     def values_at_abs_time(self, time: datetime | float, how: How = "nearest") -> Any:
         """Give the row of the newest segment at a moment.

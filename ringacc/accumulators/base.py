@@ -147,6 +147,7 @@ class SegmentedAccumulator(Accumulator):
         self._opened = False
         # The fast way in, or ``_append_slowly``, which is the definition. Gives True where a trim is due.
         self._append: Callable[[Any, Any], Any] = self._append_slowly
+        self._row_type: type | None = None
 
     def _append_slowly(self, t: Any, data: Any) -> bool:
         """Append any row that is one, opening a segment where needed; give whether a trim is due."""
@@ -159,7 +160,7 @@ class SegmentedAccumulator(Accumulator):
         columns, values = self._columns_of(data), tuple(data)
         segment = self._segment
         if not self._opened or segment.columns[1:] != columns:
-            self._open(schema.opening_dtype(columns, values), time, values)
+            self._open(schema.opening_dtype(columns, values), time, values, type(data))
         else:
             try:
                 segment.append(time, values)
@@ -167,8 +168,9 @@ class SegmentedAccumulator(Accumulator):
                 raise
             except RowError:
                 # The value is a number that its column cannot hold, or ``widened`` says what is wrong with it.
-                self._open(schema.widened(segment.dtype, values), time, values)
-        self._append = self._segment.fast_append(self._append_slowly, type(data))
+                self._open(schema.widened(segment.dtype, values), time, values, type(data))
+        if type(data) is not self._row_type:
+            self._bind(type(data))
         return self._set_limit()
 
     def _columns_of(self, data: Any) -> tuple[str, ...]:
@@ -180,19 +182,28 @@ class SegmentedAccumulator(Accumulator):
             )
         return tuple(columns)
 
-    def _open(self, dtype: np.dtype[Any], time: float, values: tuple[Any, ...]) -> None:
+    def _open(self, dtype: np.dtype[Any], time: float, values: tuple[Any, ...], row_type: type) -> None:
         """Open a segment with its first row."""
         segment = Segment(dtype, self.capacity)
         segment.append(time, values)
         self._close()
         self._segment = segment
         self._opened = True
+        # All is in place before anybody hears of it: who listens may append the next row.
+        self._bind(row_type)
         self.sig_acc_init.emit()
+
+    def _bind(self, row_type: type) -> None:
+        """Let rows of this type take the fast way into the newest segment."""
+        self._row_type = row_type
+        self._append = self._segment.fast_append(self._append_slowly, row_type)
+        self._set_limit()
 
     def _declare(self, dtype: np.dtype[Any]) -> None:
         """Make the newest segment one that holds no rows yet; its first row will decide the dtypes."""
         self._segment = Segment(dtype, 0)
         self._opened = False
+        self._row_type = None
         self._append = self._append_slowly
 
     def _close(self) -> None:

@@ -14,12 +14,14 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import RingaccError
+from .interrupt import Interrupt
 
 __all__ = ["main"]
 
@@ -125,9 +127,14 @@ def _parser() -> argparse.ArgumentParser:
         "--speed", type=_speed, default=1.0,
         help="1: at the times in LOG (default); 2: twice as fast; max: as fast as it goes",
     )  # fmt: skip
-    replay.add_argument("--format", type=_format, help=f"of what is saved: {', '.join(_FORMATS)} (default: that of LOG)")
     replay.add_argument(
-        "--out", type=Path, metavar="DIR", help="where to save (default: a new folder here, ringacc_replay_<date>_<time>)"
+        "--format", type=_format, help=f"of what is saved: {', '.join(_FORMATS)} (default: that of LOG)"
+    )
+    replay.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to save (default: a new folder here, ringacc_replay_<date>_<time>)",
     )
     return parser
 
@@ -167,16 +174,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     name = f"ringacc {options.command}"
-    try:
-        command = _command(options)
-    except (RingaccError, OSError) as error:
-        return _fail(name, error, 2)
-    except KeyboardInterrupt:  # nothing was started yet
-        return 130
-    try:
-        return int(command.run())
-    except RingaccError as error:
-        return _fail(name, error, 1)
+    with Interrupt() as interrupt:
+        try:
+            with _loading():
+                command = _command(options)
+        except (RingaccError, OSError) as error:
+            return _fail(name, error, 2)
+        if interrupt:
+            return interrupt.exit_code
+        try:
+            return int(command.run(interrupt))
+        except (RingaccError, OSError) as error:
+            return _fail(name, error, 1)
 
 
 def _command(options: argparse.Namespace) -> Any:
@@ -188,6 +197,21 @@ def _command(options: argparse.Namespace) -> Any:
     from .replay import Replay
 
     return Replay(options.log, options.speed, options.format, options.out)
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Say that the package is loading, which takes a while when its kernels are compiled; on a terminal, until it is."""
+    text = "loading (compiling, the first time)"
+    if sys.stdout.isatty():
+        print(text, end="\r", flush=True)
+        try:
+            yield
+        finally:
+            print(" " * len(text), end="\r", flush=True)
+    else:
+        print(text, flush=True)
+        yield
 
 
 def _fail(name: str, error: Exception, code: int) -> int:

@@ -18,7 +18,8 @@ import numpy as np
 from ..accumulators import EstimatorLog, QueueDataAccumulator
 from ..schema import row_class
 from ..session import Session
-from .producer import Interrupt, Line, Producer, Turns, clock
+from .interrupt import Interrupt
+from .producer import Line, Producer, ProducerError, Turns, clock
 from .recording import Log, count, folder_for, table_of
 from .terminal import TRACE_SECONDS, Display, Trace, print_table
 
@@ -147,39 +148,38 @@ class Demo:
         self._format = format
         self._folder = folder_for("demo", out)
 
-    def run(self) -> int:
+    def run(self, interrupt: Interrupt) -> int:
         """Record, save, say what was recorded, and give the exit code."""
         display = Display("ringacc demo")
-        with Interrupt() as interrupt, Producer(film, self._rate, self._seconds) as producer:
+        with Producer(film, self._rate, self._seconds) as producer:
             recording = _Recording(producer.queue)
+            failure = None
             try:
                 with display:
                     self._watch(display, producer, recording, interrupt)
+            except ProducerError as error:
+                failure = error
             finally:
                 files = recording.save(self._folder, self._format, self._camera(producer.report))
-        if producer.sent is None or not files:
+        missed = self._report(display, recording, producer, files) if files else 0
+        if failure is not None:
+            raise failure
+        if not files:
             display.say("ended before the first frame: nothing was recorded")
-            return interrupt.exit_code
-        logs = [
-            Log("behavior", recording.behavior, producer.sent, files[0]),
-            Log("estimator", recording.estimates, recording.estimated, files[1]),
-        ]
-        display.say("")
-        print_table(display.console, table_of(logs))
-        self._say_how_it_went(display, recording, producer.report, files)
         if interrupt:
             return interrupt.exit_code
-        return 1 if any(log.missed for log in logs) else 0
+        return 1 if missed else 0
 
     def _watch(self, display: Display, producer: Producer, recording: _Recording, interrupt: Interrupt) -> None:
         """Run the closed loop and show how it goes."""
         display.show({"": "starting the camera"}, 0.0)
-        if not producer.wait_for_start(interrupt):
+        start = producer.wait_for_start(interrupt)
+        if start is None:
             return
-        recording.begin(producer.start)
+        recording.begin(start)
         for _ in producer.drain(recording.behavior, interrupt):
             recording.close_the_loop()
-            if display.is_due():
+            if recording.estimated and display.is_due():
                 display.show(*recording.status(self._seconds), recording.traces())
         if display.in_place:
             display.show(*recording.status(self._seconds), recording.traces())
@@ -188,18 +188,25 @@ class Demo:
         """Describe the camera for the metadata; without counts where it has not come to its end."""
         return {"framerate": self._rate, "seconds": self._seconds, **(counts._asdict() if counts else {})}
 
-    def _say_how_it_went(
-        self, display: Display, recording: _Recording, counts: FrameCounts, files: Sequence[Path]
-    ) -> None:
-        """Say what a table of logs does not: delay, late frames, where everything is."""
+    def _report(self, display: Display, recording: _Recording, producer: Producer, files: Sequence[Path]) -> int:
+        """Say what was recorded, how it went and where it is; give how many rows are known to be missed."""
+        logs = [
+            Log("behavior", recording.behavior, producer.sent, files[0]),
+            Log("estimator", recording.estimates, recording.estimated, files[1]),
+        ]
+        display.say("")
+        print_table(display.console, table_of(logs))
         half, most = 1000 * np.percentile(recording.estimates["delay"], [50, 99])
         display.say(f"\ndelay from frame to estimate: median {half:.1f} ms, 99 % within {most:.1f} ms")
-        display.say(f"camera: {100 * counts.load:.0f} % of a core, {count(counts.late, 'frame')} late")
-        if counts.lost:
-            display.say(f"{count(counts.lost, 'frame')} lost: this machine did not keep up with {self._rate:g} Hz")
+        counts: FrameCounts | None = producer.report
+        if counts is not None:
+            display.say(f"camera: {100 * counts.load:.0f} % of a core, {count(counts.late, 'frame')} late")
+            if counts.lost:
+                display.say(f"{count(counts.lost, 'frame')} lost: this machine did not keep up with {self._rate:g} Hz")
         display.say(f"saved in {self._folder}:")
         for file in files:
             display.say(f"  {file.name}")
+        return sum(log.missed or 0 for log in logs)
 
 
 class _Recording:
@@ -239,7 +246,7 @@ class _Recording:
         """Describe how the recording stands."""
         now = min(self._now(), seconds)
         delays = self.estimates.window(0.5)
-        delay = f"{1000 * np.median(delays['delay']):.1f} ms" if len(delays) else ""
+        delay = f"{1000 * np.median(delays['delay']):.1f} ms" if len(delays) else "-"
         rate = f"{self.behavior.get_fps():.1f} Hz"
         status = {"": f"{now:.1f} of {seconds:g} s", "rate": rate, "rows": str(self._seen), "delay": delay}
         return status, now / seconds

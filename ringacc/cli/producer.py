@@ -1,6 +1,6 @@
 """The process that rows come from: starting it, its pace, stopping it.
 
-Belongs here: both ends of what binds the two processes, and Ctrl-C. May not be here: what the rows are.
+Belongs here: both ends of what binds the two processes. May not be here: what the rows are.
 
 Rows travel through the queue, everything else through a pipe: the producer says when its clock starts and, at its end,
 what it has done; the command says when to stop. A pipe that breaks says it too, so that no producer outlives its
@@ -16,14 +16,15 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from queue import Empty
-from types import FrameType, TracebackType
-from typing import Any, NamedTuple, Self
+from types import TracebackType
+from typing import Any, Self
 
 from ..accumulators import QueueDataAccumulator
 from ..errors import RingaccError
 from ..queues import NamedTupleQueue
+from .interrupt import Interrupt
 
-__all__ = ["Interrupt", "Line", "Producer", "ProducerError", "Turns", "clock"]
+__all__ = ["Line", "Producer", "ProducerError", "Turns", "clock"]
 
 # The clock of both processes: the same for all processes of a machine.
 clock = time.perf_counter
@@ -36,46 +37,6 @@ _STOP_SECONDS = 5.0  # that a producer has for its end
 
 class ProducerError(RingaccError, RuntimeError):
     """The process that rows come from ended before it was done."""
-
-
-class Interrupt:
-    """Ctrl-C and SIGTERM, noted instead of raised, so that nothing is cut in the middle, however often they come.
-
-    Attributes
-    ----------
-    signal
-        The number of the first one that came; 0: none.
-    """
-
-    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self) -> None:
-        self.signal = 0
-        self._before: list[Any] = []
-
-    def __bool__(self) -> bool:
-        """Say whether one came."""
-        return self.signal != 0
-
-    def __enter__(self) -> Self:
-        """Take them over."""
-        self._before = [signal.signal(number, self._note) for number in self._SIGNALS]
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Give them back."""
-        for number, before in zip(self._SIGNALS, self._before, strict=True):
-            signal.signal(number, before)
-
-    @property
-    def exit_code(self) -> int:
-        """What shells expect of a command that a signal ended: 128 + its number."""
-        return 128 + self.signal
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.signal = self.signal or number
 
 
 class Line:
@@ -175,8 +136,8 @@ def _signals_held() -> Iterator[None]:
 class Turns:
     """The queue as the command takes from it: it seems empty after every so many rows.
 
-    An accumulator takes all that is waiting. Where rows come faster than they are taken, that is without end, and nothing
-    would be shown.
+    An accumulator takes all that is waiting. Where rows come faster than they are taken, that has no end, and nothing
+    would be shown meanwhile.
 
     Parameters
     ----------
@@ -252,11 +213,11 @@ class Producer:
             self._process.join()
         self._queue.close()
 
-    def wait_for_start(self, interrupt: Interrupt) -> bool:
-        """Wait until the producer's time begins; give False where an interrupt came before."""
+    def wait_for_start(self, interrupt: Interrupt) -> float | None:
+        """Wait until the producer's time begins and give the clock then; None where an interrupt came before."""
         while self.start is None and not interrupt:
             self._listen(_LOOK_SECONDS)
-        return self.start is not None
+        return self.start
 
     def drain(self, accumulator: QueueDataAccumulator, interrupt: Interrupt) -> Iterator[None]:
         """Take the rows as they come, giving control after each taking, until the last one has come.

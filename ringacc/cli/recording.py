@@ -27,14 +27,14 @@ class Log(NamedTuple):
     accumulator
         Its rows.
     sent
-        How many rows there should be.
+        How many rows there should be; None: nobody can say.
     file
         Where they are saved.
     """
 
     name: str
     accumulator: DataFrameAccumulator
-    sent: int
+    sent: int | None
     file: Path
 
     @property
@@ -43,20 +43,20 @@ class Log(NamedTuple):
         return sum(map(len, self.accumulator.segments))
 
     @property
-    def missed(self) -> int:
-        """Rows that should be there and are not."""
-        return self.sent - self.rows
+    def missed(self) -> int | None:
+        """Rows that should be there and are not; None: nobody can say."""
+        return None if self.sent is None else self.sent - self.rows
 
 
 def folder_for(command: str, out: Path | None) -> Path:
-    """Give the folder that a command saves to, which is there and can be written to.
+    """Give the folder that a command saves to, which can be written to, or be made: it is not made here.
 
     Parameters
     ----------
     command
         Names the folder where none is asked for: ``ringacc_<command>_<date>_<time>`` in the current one.
     out
-        The folder that is asked for; made where it is missing.
+        The folder that is asked for; it need not be there yet.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def folder_for(command: str, out: Path | None) -> Path:
     Raises
     ------
     SaveError
-        It cannot be made, or no file can be made in it.
+        No file can be made in it, or, where it is not there yet, in the folder that it would lie in.
 
     Notes
     -----
@@ -81,8 +81,8 @@ def folder_for(command: str, out: Path | None) -> Path:
     >>> from pathlib import Path
     >>> from ringacc.cli.recording import folder_for
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     folder_for("demo", Path(folder) / "a" / "b").is_dir()
-    True
+    ...     folder_for("demo", Path(folder) / "a" / "b").name
+    'b'
     """
     if out is None:
         stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
@@ -92,12 +92,13 @@ def folder_for(command: str, out: Path | None) -> Path:
             attempt += 1
             out = Path(f"ringacc_{command}_{stamp}_{attempt}")
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
+        there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+        with tempfile.TemporaryFile(dir=there):
             return out
     except OSError as error:
         raise SaveError(
-            f"{out}: expected a folder that can be written to, found {error.strerror or error}: choose another with --out"
+            f"{out}: expected a folder that can be written to, found {error.strerror or error}: "
+            "choose another with --out"
         ) from error
 
 
@@ -151,7 +152,7 @@ def _description(log: Log) -> list[str]:
         f"{seconds:.3f}",
         f"{rate:.1f} Hz",
         f"{1000 * log.accumulator.health().largest_gap:.1f} ms",
-        str(log.missed),
+        "unknown" if log.missed is None else str(log.missed),
         _size(log.file.stat().st_size),
     ]
 

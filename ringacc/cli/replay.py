@@ -1,7 +1,7 @@
 """``ringacc replay``: a recorded log sent through the package again, and compared with what comes out.
 
-Belongs here: which logs can be replayed, sending their rows at their times, the comparison. May not be here: the process
-that sends them (``producer``), how files are read (``tables``).
+Belongs here: which logs can be replayed, sending their rows at their times, the comparison. May not be here: the
+process that sends them (``producer``), how files are read (``tables``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from ..accumulators import QueueDataAccumulator
 from ..errors import LogFileError, SaveError, SchemaError
 from ..schema import check_names, row_class
 from ..tables import load
-from .producer import Interrupt, Line, Producer, clock
+from .interrupt import Interrupt
+from .producer import Line, Producer, ProducerError, clock
 from .recording import Log, count, folder_for, table_of
 from .terminal import Display, print_table
 
@@ -72,24 +73,37 @@ class Replay:
         if target.exists() and target.samefile(log):
             raise SaveError(f"{target}: expected another file than the log itself: choose another --out or --format")
 
-    def run(self) -> int:
+    def run(self, interrupt: Interrupt) -> int:
         """Replay the log, save what comes out, compare it, and give the exit code."""
         display = Display(f"ringacc replay {self._log.name}")
-        with Interrupt() as interrupt, Producer(send, self._log, self._speed) as producer:
+        with Producer(send, self._log, self._speed) as producer:
             replayed = QueueDataAccumulator(producer.queue, name=self._log.stem)
+            failure = None
             try:
                 with display:
                     self._watch(display, producer, replayed, interrupt)
+            except ProducerError as error:
+                failure = error
             finally:
-                name = replayed.save(self._folder / self._log.stem, self._format)
-            if name is None or producer.sent is None:
-                display.say("ended before the first row: nothing was recorded")
-                return interrupt.exit_code
-            saved = self._folder / name
+                saved = self._save(replayed)
+        if saved is not None:
             display.say("")
             print_table(display.console, table_of([Log("replayed", replayed, producer.sent, saved)]))
             display.say(f"\nsaved as {saved}")
-            return self._judge(display, saved, len(replayed.times), interrupt)
+        if failure is not None:
+            raise failure
+        if saved is None:
+            display.say("ended before the first row: nothing was recorded")
+            return interrupt.exit_code
+        return self._judge(display, saved, len(replayed.times), interrupt)
+
+    def _save(self, replayed: QueueDataAccumulator) -> Path | None:
+        """Save what came, if anything did."""
+        if replayed.is_empty():
+            return None
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = replayed.save(self._folder / self._log.stem, self._format)
+        return None if name is None else self._folder / name
 
     def _watch(
         self, display: Display, producer: Producer, replayed: QueueDataAccumulator, interrupt: Interrupt
@@ -97,10 +111,10 @@ class Replay:
         """Take the rows as they come and show how far it is."""
         rows = len(self._columns["t"])
         display.show({"": "starting"}, 0.0)
-        if not producer.wait_for_start(interrupt):
+        if producer.wait_for_start(interrupt) is None:
             return
         for _ in producer.drain(replayed, interrupt):
-            if display.is_due():
+            if not replayed.is_empty() and display.is_due():
                 display.show(*_status(producer, replayed, rows))
         if display.in_place:
             display.show(*_status(producer, replayed, rows))
@@ -136,7 +150,9 @@ def _replayable(frame: pd.DataFrame, log: Path) -> dict[str, Array]:
     """Give the columns of a log as arrays, or say why it cannot be replayed."""
     columns = _arrays(frame)
     if "t" not in columns:
-        raise LogFileError(f'{log}: expected a column "t" with the times of the rows, found {", ".join(map(str, columns))}')
+        raise LogFileError(
+            f'{log}: expected a column "t" with the times of the rows, found {", ".join(map(str, columns))}'
+        )
     try:
         check_names(name for name in columns if name != "t")
     except SchemaError as error:
@@ -180,7 +196,7 @@ def _format_of(log: Path) -> str:
     return "hdf5" if suffix == "h5" else suffix
 
 
-# In the other process ---------------------------------------------------------------------------------------------------
+# In the other process ---------------------------------------------------------------------------------------------
 
 
 def send(line: Line, log: Path, speed: float) -> None:
@@ -226,7 +242,7 @@ def _rows(columns: Sequence[Array]) -> Iterator[tuple[Any, ...]]:
     return zip(*map(_objects, columns), strict=True) if columns else itertools.repeat(())
 
 
-# The comparison ---------------------------------------------------------------------------------------------------------
+# The comparison ---------------------------------------------------------------------------------------------------
 
 
 class Difference(NamedTuple):

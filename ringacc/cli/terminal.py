@@ -6,7 +6,6 @@ Belongs here: how values become characters. May not be here: where the values co
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -70,9 +69,7 @@ class Display:
         self.console = Console(highlight=False) if console is None else console
         self._title = title
         self.in_place = self.console.file.isatty() and not self.console.is_dumb_terminal
-        self._live = (
-            Live(console=self.console, auto_refresh=False, vertical_overflow="crop") if self.in_place else None
-        )
+        self._live = Live(console=self.console, auto_refresh=False, vertical_overflow="crop") if self.in_place else None
         self._every = _REDRAW_SECONDS if self.in_place else _LINE_SECONDS
         self._next = -math.inf
         # The least and the greatest value of each trace so far: a calm trace is to look calm.

@@ -1,0 +1,143 @@
+"""What can only be measured in a process of its own: what an import loads, first calls, memory.
+
+Belongs here: measurements that earlier ones in the same process would spoil; each prints what it found as json. May not
+be here: imports of anything but the standard library at the top.
+
+    python fresh.py import | first_calls | ring_rss | ring_traced | history_rss | history_traced
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from collections import namedtuple
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Any
+
+ROWS = 1_000_000
+FIELDS = "a b c d e"
+VALUES = (1.0, 2.0, 3.0, 4.0, 5.0)
+
+
+def loaded_by_import() -> dict[str, Any]:
+    """Tell what ``import ringacc`` loads from outside the standard library, itself left out, and its seconds."""
+    before = set(sys.modules)
+    begin = perf_counter_ns()
+    import ringacc  # noqa: F401
+
+    seconds = (perf_counter_ns() - begin) * 1e-9
+    loaded = set(sys.modules) - before - {"ringacc"}
+    outside = sorted(name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names)
+    return {"outside": outside, "seconds": seconds}
+
+
+def first_calls() -> dict[str, float]:
+    """Tell the seconds of the first call of each kind, after the imports and after the rings are made."""
+    import numpy as np
+
+    from ringacc import EstimatorLog, RingBuffer, TimeRing
+
+    kinds = dict.fromkeys(FIELDS.split(), "f8")
+    ring, values, log = TimeRing(10_000, kinds), RingBuffer(10_000), EstimatorLog()
+    block = np.zeros(100, ring.dtype)
+    block["t"] = np.arange(100) + 1.0
+    Row: Any = namedtuple("Row", FIELDS)
+    row = Row(*VALUES)
+    calls: dict[str, Callable[[], object]] = {
+        "append": lambda: ring.append(0.0, VALUES),
+        "window": lambda: ring.window(1.0),
+        "fps": lambda: ring.fps(),
+        "second append": lambda: ring.append(0.5, row),
+        "last": lambda: ring.last(2),
+        "since": lambda: ring.since(0),
+        "between": lambda: ring.between(0.0, 1.0),
+        "at": lambda: ring.at(0.1),
+        "column": lambda: ring["a"],
+        "extend": lambda: ring.extend(block),
+        "trim_before": lambda: ring.trim_before(0.2),
+        "health": lambda: ring.health(),
+        "RingBuffer.append": lambda: values.append(1.0),
+        "EstimatorLog.update_list": lambda: log.update_list(0.0, row),
+        "EstimatorLog.get_last_t": lambda: log.get_last_t(1.0),
+        "EstimatorLog.get_last_n": lambda: log.get_last_n(10),
+        "EstimatorLog.get_fps": lambda: log.get_fps(),
+    }
+    gc.collect()
+    gc.disable()
+    taken = {}
+    for name, call in calls.items():
+        begin = perf_counter_ns()
+        call()
+        taken[name] = (perf_counter_ns() - begin) * 1e-9
+    return taken
+
+
+def _full_ring(rows: int = ROWS) -> tuple[Any, int, int]:
+    """Give a full ring, the bytes that it says it holds, and those of its rows packed."""
+    import numpy as np
+
+    from ringacc import TimeRing
+
+    ring = TimeRing(rows, dict.fromkeys(FIELDS.split(), "f8"))
+    block = np.ones(1000, ring.dtype)
+    while not ring.is_full:
+        ring.extend(block)
+    return ring, ring.nbytes, rows * ring.dtype.itemsize
+
+
+def _history(rows: int = ROWS) -> tuple[Any, int, int]:
+    """Give a log of many rows that still records, the bytes of its segments, and those of its rows packed."""
+    from ringacc import EstimatorLog
+
+    log = EstimatorLog()
+    Row: Any = namedtuple("Row", FIELDS)
+    row = Row(*VALUES)
+    for number in range(rows):
+        log.update_list(number * 0.001, row)
+    said = sum(segment.history.nbytes + segment.ring.nbytes for segment in log.segments)
+    return log, said, rows * log.segments[-1].dtype.itemsize
+
+
+def _held_rss(make: Callable[..., tuple[Any, int, int]]) -> dict[str, int]:
+    """Tell by how much the memory of the process grew."""
+    import psutil
+
+    make(1000)
+    gc.collect()
+    process = psutil.Process()
+    before = process.memory_info().rss
+    kept, said, packed = make()
+    gc.collect()
+    held = process.memory_info().rss - before
+    del kept
+    return {"held": held, "said": said, "packed": packed}
+
+
+def _held_traced(make: Callable[..., tuple[Any, int, int]]) -> dict[str, int]:
+    """Tell how much memory Python and NumPy have allocated and not freed."""
+    import tracemalloc
+
+    make(1000)
+    gc.collect()
+    tracemalloc.start()
+    kept, said, packed = make()
+    gc.collect()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    del kept
+    return {"held": held, "said": said, "packed": packed}
+
+
+MEASUREMENTS: dict[str, Callable[[], Any]] = {
+    "import": loaded_by_import,
+    "first_calls": first_calls,
+    "ring_rss": lambda: _held_rss(_full_ring),
+    "ring_traced": lambda: _held_traced(_full_ring),
+    "history_rss": lambda: _held_rss(_history),
+    "history_traced": lambda: _held_traced(_history),
+}
+
+if __name__ == "__main__":
+    print(json.dumps(MEASUREMENTS[sys.argv[1]]()))

@@ -1,0 +1,584 @@
+"""The rows of the table: what is measured, and against whom.
+
+Belongs here: the work of each row, done by ours and by the peer from the same input. May not be here: how it is timed
+(``measuring``), how it is printed (``compare``).
+
+Fair play: the peer gets its input as it likes it best (ready-made namedtuples, tuples or floats, made outside the timed
+section), its fastest way in, and the state it has in a running experiment. Times go forward, for both alike.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque, namedtuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from time import perf_counter_ns
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from measuring import Line, Rounds, compared, in_fresh_process, no_gc, take_turns
+from stytra_peer import PeerMissingError, Stytra, load_stytra
+
+from ringacc import EstimatorLog, RingBuffer, TimeRing
+from ringacc.jit import append as append_jitted
+
+__all__ = ["ROWS", "Scale"]
+
+FIVE = tuple("abcde")
+CAPACITY = 10_000
+STEP = 0.001
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is done: enough to trust, or enough to see that it can be measured."""
+
+    rounds: int = 61
+    slow_rounds: int = 15
+    save_rounds: int = 3
+    processes: int = 7
+    calls: int = 1_000_000
+    table_rows: int = 300_000
+
+
+QUICK = Scale(rounds=9, slow_rounds=3, save_rounds=1, processes=2, calls=100_000, table_rows=10_000)
+
+ROWS: dict[str, Callable[[Scale], Iterator[Line]]] = {}
+
+
+def row(name: str) -> Callable[[Callable[[Scale], Iterator[Line]]], Callable[[Scale], Iterator[Line]]]:
+    """Enter a function that measures one row under a name."""
+
+    def enter(measure: Callable[[Scale], Iterator[Line]]) -> Callable[[Scale], Iterator[Line]]:
+        ROWS[name] = measure
+        return measure
+
+    return enter
+
+
+# Peers and input --------------------------------------------------------------------------------------------------
+
+
+@cache
+def stytra() -> Stytra:
+    """Give stytra, loaded once."""
+    return load_stytra()
+
+
+def dvg_ring(capacity: int, dtype: Any) -> Any:
+    """Make a ring of dvg-ringbuffer."""
+    try:
+        from dvg_ringbuffer import RingBuffer as Peer
+    except ImportError as error:
+        raise PeerMissingError(
+            "expected dvg-ringbuffer, found no such package: pip install --no-deps -r benchmarks/peers/requirements.txt"
+        ) from error
+    return Peer(capacity, dtype=dtype)
+
+
+def experiment() -> SimpleNamespace:
+    """Give an experiment whose protocol runs, so that both record everything."""
+    return SimpleNamespace(t0=datetime.now(), protocol_runner=SimpleNamespace(running=True))
+
+
+class Stream:
+    """Rows at 1 kHz, give or take a tenth, whose times go on with every ``advance``.
+
+    ``times`` and ``rows`` are lists of floats and of namedtuples; ``matrix`` has the same as an array, t first.
+    """
+
+    def __init__(self, count: int, columns: Sequence[str] = FIVE) -> None:
+        random = np.random.default_rng(1)
+        self._offsets = np.cumsum(random.uniform(0.9 * STEP, 1.1 * STEP, count))
+        self._turn = 0
+        self.matrix = random.normal(size=(count, len(columns) + 1))
+        make: Any = namedtuple("Sample", columns)
+        self.rows = [make(*values) for values in self.matrix[:, 1:].tolist()]
+        self.advance()
+
+    def advance(self) -> None:
+        """Move the times on to where the last ones ended."""
+        self.matrix[:, 0] = self._offsets + self._turn * self._offsets[-1]
+        self.times: list[float] = self.matrix[:, 0].tolist()
+        self._turn += 1
+
+
+def put_rows(put: Callable[[float, Any], Any], stream: Stream) -> None:
+    """Hand rows over one at a time, as a tracking loop does."""
+    for time, values in zip(stream.times, stream.rows, strict=True):
+        put(time, values)
+
+
+def put_each(put: Callable[[Any], Any], things: Iterable[Any]) -> None:
+    """Hand things over one at a time."""
+    for thing in things:
+        put(thing)
+
+
+def columns_named(count: int) -> tuple[str, ...]:
+    """Give as many column names."""
+    return tuple(f"theta_{number:02}" for number in range(count))
+
+
+def full_ring(capacity: int) -> TimeRing:
+    """Make a ring that is full and has gone round once and a half, at 1 kHz."""
+    ring = TimeRing(capacity, dict.fromkeys(FIVE, "f8"))
+    block = np.zeros(capacity + capacity // 2, ring.dtype)
+    block["t"] = np.arange(len(block)) * STEP
+    ring.extend(block[:capacity].copy())
+    ring.extend(block[capacity:].copy())
+    return ring
+
+
+# Putting in ---------------------------------------------------------------------------------------------------------
+
+
+@row("append")
+def append(scale: Scale) -> Iterator[Line]:
+    """One row of a time and five floats from Python into a ring that is full."""
+    stream = Stream(5000)
+    ring = TimeRing(CAPACITY, dict.fromkeys(FIVE, "f8"))
+    log = stytra().EstimatorLog(experiment())
+    dvg = dvg_ring(CAPACITY, ring.dtype)
+    ready: list[tuple[float, ...]] = []
+
+    def prepare() -> None:
+        stream.advance()
+        ready[:] = [(time, *values) for time, values in zip(stream.times, stream.rows, strict=True)]
+
+    rounds = take_turns(
+        {
+            "ours": lambda: put_rows(ring.append, stream),
+            "stytra": lambda: put_rows(log.update_list, stream),
+            "dvg": lambda: put_each(dvg.append, ready),
+        },
+        scale.rounds,
+        len(stream.rows),
+        prepare=prepare,
+    )
+    work = "TimeRing.append(t, 5 values)"
+    yield compared(
+        rounds, "ours", "stytra", row="append", work=work, against="stytra EstimatorLog.update_list", target=0.9
+    )
+    yield compared(rounds, "ours", "dvg", row="append", work=work, against="dvg-ringbuffer, structured", target=0.35)
+
+
+@row("estimator_log")
+def estimator_log(scale: Scale) -> Iterator[Line]:
+    """The same into a log of an experiment that runs: every row is kept."""
+    stream = Stream(5000)
+    ours, theirs = EstimatorLog(experiment()), stytra().EstimatorLog(experiment())
+    rounds = take_turns(
+        {
+            "ours": lambda: put_rows(ours.update_list, stream),
+            "theirs": lambda: put_rows(theirs.update_list, stream),
+        },
+        scale.rounds,
+        len(stream.rows),
+        # Past the first lap of the ring, so that rows go to the history.
+        warm=6,
+        prepare=stream.advance,
+    )
+    yield compared(
+        rounds,
+        "ours",
+        "theirs",
+        row="estimator_log",
+        work="EstimatorLog.update_list(t, row of 5)",
+        against="stytra EstimatorLog.update_list",
+        target=1.3,
+    )
+
+
+@row("ringbuffer")
+def ringbuffer(scale: Scale) -> Iterator[Line]:
+    """One float from Python into a ring that is full."""
+    values = np.random.default_rng(1).normal(size=5000).tolist()
+    ours, theirs = RingBuffer(CAPACITY), dvg_ring(CAPACITY, float)
+    rounds = take_turns(
+        {"ours": lambda: put_each(ours.append, values), "theirs": lambda: put_each(theirs.append, values)},
+        scale.rounds,
+        len(values),
+    )
+    yield compared(
+        rounds,
+        "ours",
+        "theirs",
+        row="ringbuffer",
+        work="RingBuffer.append(float)",
+        against="dvg-ringbuffer",
+        target=0.7,
+    )
+
+
+def jitted_loop() -> Callable[..., None]:
+    """Compile a user's loop that appends rows of a time and five values."""
+    from numba import njit
+
+    @njit  # type: ignore[untyped-decorator]
+    def loop(ring: Any, times: Any, a: Any, b: Any, c: Any, d: Any, e: Any) -> None:
+        for i in range(len(times)):
+            append_jitted(ring, times[i], (a[i], b[i], c[i], d[i], e[i]))
+
+    return loop  # type: ignore[no-any-return]
+
+
+@row("jit")
+def jit(scale: Scale) -> Iterator[Line]:
+    """A row made of six floats and appended, in a jitted loop and in a Python loop."""
+    stream = Stream(5000)
+    ring = full_ring(CAPACITY)
+    rows: deque[tuple[float, ...]] = deque(maxlen=CAPACITY)
+    loop = jitted_loop()
+    columns: list[Any] = []
+    lists: list[list[float]] = []
+    ready: list[tuple[float, ...]] = []
+
+    def prepare() -> None:
+        stream.advance()
+        columns[:] = [column.copy() for column in stream.matrix.T]
+        columns[0] += 2 * CAPACITY * STEP
+        lists[:] = [column.tolist() for column in columns]
+        ready[:] = zip(*lists, strict=True)
+
+    def made_and_appended() -> None:
+        put = rows.append
+        for t, a, b, c, d, e in zip(*lists, strict=True):
+            put((t, a, b, c, d, e))
+
+    rounds = take_turns(
+        {
+            "ours": lambda: loop(ring.jit, *columns),
+            "made": made_and_appended,
+            "ready": lambda: put_each(rows.append, ready),
+        },
+        scale.rounds,
+        len(stream.rows),
+        prepare=prepare,
+    )
+    work = "append in a user's @njit loop, 5 values"
+    yield compared(
+        rounds, "ours", "made", row="jit", work=work, against="deque.append((t, a, b, c, d, e))", target=1 / 20
+    )
+    yield compared(
+        rounds,
+        "ours",
+        "ready",
+        row="jit",
+        work=work,
+        against="deque.append(row that is there)",
+        note="no target: the peer stores a pointer to a row that was made before",
+    )
+
+
+@row("extend")
+def extend(scale: Scale) -> Iterator[Line]:
+    """A block of 1000 rows of six float64, against copying its bytes."""
+    stream = Stream(1000)
+    ring = full_ring(CAPACITY)
+    block = np.zeros(1000, ring.dtype)
+    source = stream.matrix
+    target, large = np.empty_like(source), np.empty((CAPACITY, 6))
+    place = 0
+
+    def prepare() -> None:
+        nonlocal place
+        stream.advance()
+        block["t"] = stream.matrix[:, 0] + 2 * CAPACITY * STEP
+        place = (place + 1000) % CAPACITY
+
+    def copy_on() -> None:
+        large[place : place + 1000] = source
+
+    rounds = take_turns(
+        {
+            "ours": lambda: ring.extend(block),
+            "copyto": lambda: np.copyto(target, source),
+            "place": copy_on,
+        },
+        20 * scale.rounds,
+        prepare=prepare,
+    )
+    work = "extend of 1000 rows of 6 float64"
+    yield compared(rounds, "ours", "copyto", row="extend", work=work, against="np.copyto of those bytes", target=3)
+    yield compared(
+        rounds, "ours", "place", row="extend", work=work, against=f"slice assignment, array of {CAPACITY} rows"
+    )
+
+
+# Looking up ---------------------------------------------------------------------------------------------------------
+
+
+@row("window")
+def window(scale: Scale) -> Iterator[Line]:
+    """The rows of the last second at 1 kHz."""
+    sizes = (1000, 100_000, 1_000_000)
+    rings = {size: full_ring(size) for size in sizes}
+    logs = {size: _filled(stytra().EstimatorLog(experiment()), size) for size in sizes}
+    own = _filled(EstimatorLog(experiment()), 100_000)
+
+    def looked(ring: TimeRing) -> Callable[[], None]:
+        def look() -> None:
+            for _ in range(100):
+                ring.window(1.0)
+
+        return look
+
+    ours = take_turns({str(size): looked(ring) for size, ring in rings.items()}, scale.rounds, 100)
+    for size in sizes:
+        # 100 calls of ours to one of theirs: a turn of each is about as long.
+        rounds = take_turns(
+            {"ours": looked(rings[size]), "theirs": lambda log=logs[size]: log.get_last_t(1.0)}, scale.slow_rounds
+        )
+        rounds = Rounds({"ours": [s / 100 for s in rounds.seconds["ours"]], "theirs": rounds.seconds["theirs"]})
+        yield compared(
+            rounds,
+            "ours",
+            "theirs",
+            row="window",
+            work=f"window(1.0) at 1 kHz, ring of {size:,} rows",
+            against="stytra get_last_t(1.0)",
+            target=1 / 300,
+        )
+    yield compared(
+        ours,
+        str(sizes[-1]),
+        str(sizes[0]),
+        row="window",
+        work="window(1.0), ring of 1,000,000 rows",
+        against="ours, ring of 1,000 rows",
+        target=1.5,
+    )
+    rounds = take_turns(
+        {"ours": lambda: own.get_last_t(1.0), "theirs": lambda: logs[100_000].get_last_t(1.0)}, scale.slow_rounds
+    )
+    yield compared(
+        rounds,
+        "ours",
+        "theirs",
+        row="window",
+        work="EstimatorLog.get_last_t(1.0), 100,000 rows",
+        against="stytra get_last_t(1.0)",
+    )
+
+
+def _filled(log: Any, count: int) -> Any:
+    """Fill a log at 1 kHz with rows of five floats."""
+    rows = Stream(1000).rows
+    for number in range(count):
+        log.update_list(number * STEP, rows[number % 1000])
+    return log
+
+
+def _wide(scale: Scale) -> tuple[Any, Any]:
+    """Give our log and stytra's with the same rows of 20 columns."""
+    stream = Stream(scale.table_rows, columns_named(20))
+    ours, theirs = EstimatorLog(experiment()), stytra().EstimatorLog(experiment())
+    put_rows(ours.update_list, stream)
+    put_rows(theirs.update_list, stream)
+    return ours, theirs
+
+
+@row("last_n")
+def last_n(scale: Scale) -> Iterator[Line]:
+    """The last rows as a table of their own."""
+    ours, theirs = _wide(scale)
+    rounds = take_turns(
+        {"ours": lambda: ours.get_last_n(3000), "theirs": lambda: theirs.get_last_n(3000)}, scale.slow_rounds
+    )
+    yield compared(
+        rounds,
+        "ours",
+        "theirs",
+        row="last_n",
+        work="get_last_n(3000), 20 columns",
+        against="stytra get_last_n",
+        target=1 / 50,
+    )
+
+
+# Tables and files ---------------------------------------------------------------------------------------------------
+
+
+@row("dataframe")
+def dataframe(scale: Scale) -> Iterator[Line]:
+    """All rows as a DataFrame."""
+    ours, theirs = _wide(scale)
+    rounds = take_turns(
+        {"ours": ours.get_dataframe, "theirs": theirs.get_dataframe}, max(scale.slow_rounds // 2, 3), warm=1
+    )
+    yield compared(
+        rounds,
+        "ours",
+        "theirs",
+        row="dataframe",
+        work=f"get_dataframe(), {scale.table_rows:,} x 20",
+        against="stytra get_dataframe",
+        target=1 / 10,
+    )
+
+
+@row("save")
+def save(scale: Scale) -> Iterator[Line]:
+    """All rows as a file, in the same folder; ours is on disk (fsync) when the call returns, theirs may not be."""
+    ours, theirs = _wide(scale)
+    for format, target in (("csv", 1 / 8), ("json", 1 / 4), ("feather", 1 / 3)):
+        with tempfile.TemporaryDirectory() as folder:
+            rounds = take_turns(
+                {
+                    "ours": lambda: ours.save(f"{folder}/ours", format),  # noqa: B023  (called within the iteration)
+                    "theirs": lambda: theirs.save(f"{folder}/theirs", format),  # noqa: B023
+                },
+                scale.save_rounds * (3 if format == "feather" else 1),
+                warm=1 if format == "feather" else 0,
+            )
+        yield compared(
+            rounds,
+            "ours",
+            "theirs",
+            row="save",
+            work=f"save {format}, {scale.table_rows:,} x 20",
+            against=f"stytra save {format}",
+            target=target,
+        )
+
+
+# Memory and start ---------------------------------------------------------------------------------------------------
+
+
+@row("memory")
+def memory(scale: Scale) -> Iterator[Line]:
+    """Bytes held, in fresh processes: as counted by ringacc, by the system, by Python's allocators."""
+    kinds = {"ring": ("full TimeRing of 1,000,000 rows", 2.1), "history": ("history of 1,000,000 rows, recording", 1.2)}
+    for kind, (work, target) in kinds.items():
+        (rss,) = in_fresh_process(f"{kind}_rss")
+        (traced,) = in_fresh_process(f"{kind}_traced")
+        counted = {"nbytes": rss["said"], "growth of RSS": rss["held"], "tracemalloc": traced["held"]}
+        for how, held in counted.items():
+            yield Line(
+                row="memory",
+                work=f"bytes of a {work} ({how})",
+                against="its rows packed",
+                unit="B",
+                ours=held,
+                theirs=rss["packed"],
+                value=held / rss["packed"],
+                target=target,
+            )
+
+
+@row("import")
+def imported(scale: Scale) -> Iterator[Line]:
+    """What ``import ringacc`` loads from outside the standard library."""
+    (found,) = in_fresh_process("import")
+    yield Line(
+        row="import",
+        work="import ringacc: modules outside the standard library",
+        against="none",
+        unit="",
+        ours=len(found["outside"]),
+        target=0,
+        note=", ".join(found["outside"][:10]) or f"took {found['seconds'] * 1e3:.1f} ms",
+    )
+
+
+@row("first_calls")
+def first_calls(scale: Scale) -> Iterator[Line]:
+    """The first call of each kind after a ring is made, in fresh processes with kernels cached."""
+    found = list(in_fresh_process("first_calls", 1 + scale.processes))[1:]
+    asked = ["append", "window", "fps", "EstimatorLog.update_list", "EstimatorLog.get_last_t"]
+    for name in [*asked, "any other"]:
+        names = [name] if name in asked else [other for other in found[0] if other not in asked]
+        # What compiles does so in every process; the median leaves out what only befell one of them.
+        worst = sorted(max(calls[name] for name in names) for calls in found)
+        yield Line(
+            row="first_calls",
+            work=f"first {name}, kernels cached",
+            against="5 ms",
+            unit="s",
+            ours=worst[len(worst) // 2],
+            value=worst[len(worst) // 2],
+            high=worst[-1],
+            target=0.005,
+            note=f"worst of {len(found)} processes {worst[-1] * 1e3:.2f} ms",
+        )
+
+
+# Steadiness ---------------------------------------------------------------------------------------------------------
+
+
+@row("ring_size")
+def ring_size(scale: Scale) -> Iterator[Line]:
+    """Append by the size of the ring, after its first lap."""
+    stream = Stream(5000)
+    sizes = (100, 1000, 10_000, 100_000, 1_000_000)
+    rings = {str(size): full_ring(size) for size in sizes}
+    for ring in rings.values():
+        ring.clear()
+    _fill_again(rings.values())
+    rounds = take_turns(
+        {name: (lambda ring=ring: put_rows(ring.append, stream)) for name, ring in rings.items()},
+        scale.rounds,
+        len(stream.rows),
+        prepare=stream.advance,
+    )
+    for size in sizes[1:]:
+        yield compared(
+            rounds,
+            str(size),
+            "100",
+            row="ring_size",
+            work=f"TimeRing.append, ring of {size:,} rows",
+            against="ours, ring of 100 rows",
+            target=1.25 if size == sizes[-1] else None,
+            note="no slower but for the cache and the noise" if size == sizes[-1] else "",
+        )
+
+
+def _fill_again(rings: Iterable[TimeRing]) -> None:
+    """Touch all memory of rings, before the times of a stream."""
+    for ring in rings:
+        block = np.zeros(ring.capacity, ring.dtype)
+        block["t"] = np.arange(len(block)) * 1e-12
+        ring.extend(block)
+
+
+@row("worst_append")
+def worst_append(scale: Scale) -> Iterator[Line]:
+    """Each of many calls by itself, garbage collector off; the clock's own time is in all of them."""
+    stream = Stream(5000)
+    ring = TimeRing(CAPACITY, dict.fromkeys(FIVE, "f8"))
+    ours, theirs = EstimatorLog(experiment()), stytra().EstimatorLog(experiment())
+    puts = {"ring": ring.append, "ours": ours.update_list, "theirs": theirs.update_list, "clock": lambda t, values: None}
+    taken: dict[str, list[int]] = {name: [] for name in puts}
+    with no_gc():
+        for _ in range(scale.calls // len(stream.rows)):
+            stream.advance()
+            for name, put in puts.items():
+                _time_each(put, stream, taken[name])
+    found = {name: np.percentile(calls, (50, 99, 99.9, 100)) * 1e-9 for name, calls in taken.items()}
+    for name, work in (("ring", "TimeRing.append"), ("ours", "EstimatorLog.update_list")):
+        for place, what in enumerate(("p50", "p99", "p99.9", "worst")):
+            yield Line(
+                row="worst_append",
+                work=f"{work}, {what} of {scale.calls:,} calls",
+                against="stytra EstimatorLog.update_list",
+                unit="s",
+                ours=found[name][place],
+                theirs=found["theirs"][place],
+                value=found[name][place] / found["theirs"][place],
+                note=f"a call that does nothing: {found['clock'][place] * 1e9:,.0f} ns",
+            )
+
+
+def _time_each(put: Callable[[float, Any], Any], stream: Stream, taken: list[int]) -> None:
+    """Time every single call, in nanoseconds."""
+    clock, note = perf_counter_ns, taken.append
+    for time, values in zip(stream.times, stream.rows, strict=True):
+        begin = clock()
+        put(time, values)
+        note(clock() - begin)

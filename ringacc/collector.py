@@ -126,7 +126,7 @@ class DataCollector:
         self.config_format = config_format
         self._objects: dict[EntryPath, Any] = {}
         self._static: dict[EntryPath, Any] = {}
-        self._extra = _settings(extra_settings or {})
+        self._extra = _settings({} if extra_settings is None else extra_settings)
         for given in data_tuples_list:
             if not isinstance(given, tuple | list) or not 1 <= len(given) <= 2:
                 raise TypeError(f"expected static data as (entry, name), found {given!r}")
@@ -591,6 +591,8 @@ def _entries_of_object(parameters: list[Parameter], where: EntryPath) -> Entries
 
 def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return extra settings as they would come from a file: checked, and a copy."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"expected extra_settings to be a mapping, found {given!r}")
     for name in given:
         if len(entry_path(name)) > 1:
             raise EntryNameError(f"expected nested dicts as extra settings, found the name {name!r}")

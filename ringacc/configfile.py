@@ -82,7 +82,7 @@ def _remove_abandoned(path: Path, temporary: Path) -> None:
     with os.scandir(path.parent) as entries:
         others = [e for e in entries if e.name.startswith(f".{path.name}.") and e.name.endswith(".tmp")]
     for other in others:
-        with contextlib.suppress(FileNotFoundError):  # another process may clean up as well
+        with contextlib.suppress(OSError):  # another process cleans up as well, or it is not ours to remove
             if now - other.stat().st_mtime > _ABANDONED_SECONDS:
                 os.unlink(other)
 

@@ -20,6 +20,7 @@ __all__ = [
     "FormatError",
     "LogFileError",
     "MetadataFileError",
+    "MisfitError",
     "MissingFileError",
     "ParametersError",
     "RestoreWarning",
@@ -139,6 +140,10 @@ class EntryNotFoundError(RingaccError, KeyError):
     """No entry of that path in the last saved config."""
 
     __str__ = Exception.__str__
+
+
+class MisfitError(RingaccError, ValueError):
+    """A saved value that does not fit what is declared; it becomes the reason in a table of outcomes."""
 
 
 class ParametersError(RingaccError, TypeError):

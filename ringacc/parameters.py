@@ -13,8 +13,8 @@ from enum import Enum
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from .errors import ParametersError
-from .typefit import UNDECLARED, MisfitError, declared_types, described, fit, made_like
+from .errors import MisfitError, ParametersError
+from .typefit import UNDECLARED, declared_types, described, fit, made_like
 from .values import DEEPEST, EntryPath, fields_of, joined, same
 
 __all__ = ["Declaration", "Parameter", "accepted", "own_path", "parameters_of"]

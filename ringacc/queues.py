@@ -6,13 +6,17 @@ Belongs here: how a row travels. May not be here: what becomes of it where it ar
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 from datetime import datetime
 from typing import Any
 
-from .errors import RowKindError
+from .errors import RowKindError, RowLengthError
 from .schema import row_class
 
 __all__ = ["NamedTupleQueue"]
+
+# A queue made for spawned processes can be handed to forked ones too; one made for forked ones to no others.
+_PROCESSES = multiprocessing.get_context("spawn")
 
 
 class NamedTupleQueue:
@@ -45,7 +49,7 @@ class NamedTupleQueue:
     """
 
     def __init__(self, maxsize: int = 0) -> None:
-        self._queue: Any = multiprocessing.Queue(maxsize)
+        self._queue: Any = _PROCESSES.Queue(maxsize)
 
     def put(self, t: float | datetime, obj: Any, block: bool = True, timeout: float | None = None) -> None:
         """Put a row in.
@@ -66,13 +70,15 @@ class NamedTupleQueue:
         queue.Full
             There is no room, or there was none in time.
         RowKindError
-            ``obj`` is no namedtuple.
+            ``obj`` is no namedtuple, or holds what cannot be sent to another process.
+        RowLengthError
+            ``obj`` has more or fewer values than names.
 
         Notes
         -----
         Complexity: O(fields).
-        Allocates: the row, pickled by a thread of the queue's own.
-        Valid: the row can be changed afterwards only if it holds nothing that can change.
+        Allocates: the row as bytes, which a thread of the queue's own sends.
+        Valid: a copy is sent, so that an array in the row can be written to afterwards.
         Threads: any.
 
         Examples
@@ -85,11 +91,20 @@ class NamedTupleQueue:
         2
         """
         columns = getattr(obj, "_columns", None) or getattr(obj, "_fields", None)
-        if columns is None and not (isinstance(obj, tuple) and hasattr(obj, "_fields")):
+        if columns is None or not isinstance(obj, tuple):
             raise RowKindError(
                 f"expected a namedtuple, whose fields name the values, found {type(obj).__name__}: {obj!r}"
             )
-        self._queue.put((t, columns or (), tuple(obj)), block, timeout)
+        if len(columns) != len(obj):
+            raise RowLengthError(f"expected {len(columns)} values {columns}, found {len(obj)}: {obj!r}")
+        try:
+            # Here and not in the queue's thread, where what cannot be pickled would be lost without an error.
+            row = pickle.dumps((t, tuple(columns), tuple(obj)), pickle.HIGHEST_PROTOCOL)
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            raise RowKindError(
+                f"expected values that can be sent to another process, found {obj!r}: {error}; put in numbers"
+            ) from error
+        self._queue.put(row, block, timeout)
 
     def get(self, block: bool = True, timeout: float | None = None) -> tuple[Any, Any]:
         """Take the oldest row out.
@@ -130,7 +145,7 @@ class NamedTupleQueue:
         ...     print("nothing there")
         nothing there
         """
-        t, columns, values = self._queue.get(block, timeout)
+        t, columns, values = pickle.loads(self._queue.get(block, timeout))
         return t, row_class(columns)(*values)
 
     def put_nowait(self, t: float | datetime, obj: Any) -> None:

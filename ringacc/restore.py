@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .errors import EntryValueError
+from .errors import EntryValueError, MisfitError
 from .parameters import Parameter, accepted
 from .tree import Entries, entries_of
-from .typefit import MisfitError, described
+from .typefit import described
 from .values import EntryPath, joined, same
 
 __all__ = ["Outcome", "RestoreTable", "restored", "unknown_entries"]

@@ -23,21 +23,19 @@ from enum import Enum, Flag
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Union
 
-from .errors import RingaccError
+from .errors import MisfitError
 from .values import NOT_FINITE, TEXT_KINDS, fields_of, json_bytes, plain
 
-__all__ = ["UNDECLARED", "MisfitError", "declared_types", "described", "fit", "made_like"]
+__all__ = ["UNDECLARED", "declared_types", "described", "fit", "made_like"]
 
 # In place of a type hint: nothing is declared.
 UNDECLARED: Any = object()
 
+_NATIVE = frozenset({bool, int, float, str})
+_CONTAINERS = frozenset({list, tuple, set, frozenset, dict})
 # Collections of items that a hint may name without saying which.
 _ABSTRACT = frozenset({Collection, Sequence, MutableSequence, Set, MutableSet})
 Fitter = Callable[[Any, Any, Any, Any], Any]
-
-
-class MisfitError(RingaccError, ValueError):
-    """A saved value that does not fit; it becomes the reason in a table of outcomes."""
 
 
 # Type hints --------------------------------------------------------------------------------------
@@ -89,7 +87,7 @@ def fit(value: Any, hint: Any, example: Any = None) -> Any:
 
     Raises MisfitError, which says what was expected, when there is none.
     """
-    if hint is type(value) and hint in (bool, int, float, str):
+    if hint is type(value) and hint in _NATIVE:
         return value
     origin = typing.get_origin(hint)
     arguments = typing.get_args(hint)
@@ -271,7 +269,7 @@ def made_like(value: Any, example: Any) -> Any:
     An example is no promise: what cannot be made like it stays as it was saved.
     """
     kind: Any = type(example)
-    if type(value) is list and kind in (list, tuple, set, frozenset):
+    if type(value) is list and kind in _CONTAINERS and kind is not dict:
         items = list(map(made_like, value, _examples(example, len(value))))
         try:
             return kind(items)
@@ -295,10 +293,11 @@ def _like(value: Any, example: Any) -> Any:
 def _unnoted_like(value: Any, example: Any) -> Any:
     """Return an item like the one that is there, if it is of a kind that no note can tell (an enum, an array)."""
     kind = type(example)
-    noted = kind in (bool, int, float, str, list, tuple, set, frozenset, dict) or any(
-        issubclass(kind, text.type) for text in TEXT_KINDS
-    )
-    return value if noted and type(value) is not kind else _like(value, example)
+    if kind in _NATIVE:
+        return value
+    if type(value) is not kind and (kind in _CONTAINERS or any(issubclass(kind, text.type) for text in TEXT_KINDS)):
+        return value
+    return _like(value, example)
 
 
 def _fit_tuple(value: Any, cls: Any, arguments: Any, example: Any) -> Any:

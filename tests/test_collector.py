@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 import math
 import os
@@ -104,6 +103,17 @@ def test_import_loads_no_large_library():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert found.stdout.strip() == "[]"
+
+
+def test_arrays_are_recognised_without_their_libraries():
+    """Handing over values of one library loads no other."""
+    code = (
+        "import sys, numpy; from ringacc.collector import DataCollector; "
+        "print(DataCollector((numpy.arange(2), 'a'), (numpy.float32(0.5), 'b')).get_clean_dict(), "
+        "[name for name in ('pandas', 'pyarrow', 'polars', 'tables', 'numba') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert found.stdout.strip() == "{'a': [0, 1], 'b': 0.5} []"
 
 
 def test_constructor_touches_no_file(tmp_path, monkeypatch):
@@ -256,6 +266,14 @@ def test_tables_are_eliminated_when_asked():
     collector = DataCollector((table, "a/table"), ({"x": table, "y": 1}, "b"), ([table, 2], "c"))
     assert collector.get_clean_dict(eliminate_df=True) == {"b": {"y": 1}, "c": [2]}
     assert collector.get_clean_dict()["a"] == {"table": {"t": [1.0]}}
+
+
+def test_membership():
+    """A path is in the collector if something stands at it or below it."""
+    collector = DataCollector((1, "a/b/c"))
+    collector.add(Animal(), "animal")
+    assert all(path in collector for path in ("a", "a/b", "a/b/c", "animal", "animal/age"))
+    assert not any(path in collector for path in ("b", "a/c", "a/b/c/d", "animal/name"))
 
 
 def test_clean_dict_is_a_copy():
@@ -427,6 +445,9 @@ def test_other_bad_arguments():
     """Each is an error at the call that says what was expected."""
     with pytest.raises(FormatError, match="json"):
         DataCollector(config_format="yaml")
+    for extra in ([1], "ab", 7):
+        with pytest.raises(TypeError, match="extra_settings"):
+            DataCollector(extra_settings=extra)
     for given_data in (7, "ab", (), (1, "a", "b")):
         with pytest.raises(TypeError, match="entry, name"):
             DataCollector(given_data)
@@ -456,16 +477,6 @@ def test_a_value_that_goes_bad_is_found_when_saving(tmp_path):
         with pytest.raises(EntryValueError, match="'a/b/x'"):
             call()
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-# Documentation --------------------------------------------------------------------------------------------
-
-
-def test_documentation():
-    """Every example on the page does what it shows."""
-    failed, tried = doctest.testfile(str(ROOT / "docs" / "collector.md"), module_relative=False)
-    assert tried > 0
-    assert failed == 0
 
 
 def test_paths_of_another_kind():

@@ -9,6 +9,7 @@ import random
 import select
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import warnings
@@ -195,6 +196,36 @@ def test_h5_that_is_no_config(tmp_path):
         file.create_array("/", "data", obj=[1, 2])
     with pytest.warns(ConfigWarning, match="cannot be read"):
         collector_in(tmp_path, {"x": 1}, "h5").restore_from_saved()
+
+
+def test_what_is_flushed_and_when(tmp_path, monkeypatch):
+    """The content is flushed to the disk before a file takes its name, and its folder after."""
+    calls = []
+    fsync, replace = os.fsync, os.replace
+
+    def flushed(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        calls.append("folder" if stat.S_ISDIR(status.st_mode) else f"content of {status.st_size} bytes")
+        fsync(descriptor)
+
+    def renamed(old: Any, new: Any) -> None:
+        assert Path(old).parent == Path(new).parent
+        calls.append(Path(new).name)
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(os, "replace", renamed)
+    size = saved(tmp_path, 1).stat().st_size
+    assert calls == [f"content of {size} bytes", "config.json", "folder"]
+    calls.clear()
+    larger = saved(tmp_path, 10).stat().st_size
+    assert calls == [
+        *(f"content of {size} bytes", "config.json.bak", "folder"),
+        *(f"content of {larger} bytes", "config.json", "folder"),
+    ]
+    calls.clear()
+    DataCollector().save_json_log(tmp_path / "log.json")
+    assert calls == ["content of 3 bytes", "log.json", "folder"]
 
 
 # What a killed process leaves ------------------------------------------------------------------------------

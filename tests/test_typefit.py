@@ -387,3 +387,26 @@ def test_type_alias():
         assert outcome_of(obj, [3]) == "refused"
     variable = typing.TypeVar("variable")
     assert outcome_of(field_of(variable, 1), 2) == "restored"
+
+
+def test_names_in_type_hints():
+    """A type is found where its class was written, also when a field is called as its type, or it is a local one."""
+
+    class Local(Enum):
+        A = "a"
+        B = "b"
+
+    @dataclass
+    class Named:
+        date: date | None = None
+        local: Local = Local.A
+
+        class Inner(Enum):
+            C = "c"
+            D = "d"
+
+        inner: Inner | None = None
+
+    obj = Named()
+    assert set(restore(obj, {"date": "2020-01-02", "local": "b", "inner": "d"}).values()) == {"restored"}
+    assert obj == Named(date(2020, 1, 2), Local.B, Named.Inner.D)

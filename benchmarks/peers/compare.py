@@ -27,7 +27,7 @@ from rows import QUICK, ROWS, Scale
 
 _PACKAGES = ("ringacc", "stytra", "dvg-ringbuffer", "numpy", "numba", "pandas", "pyarrow")
 _HEADINGS = ("work", "against", "ours", "theirs", "ratio", "quartiles", "target", "")
-_WIDTHS = (58, 42, 9, 9, 8, 15, 8, 6)
+_WIDTHS = (63, 42, 8, 8, 8, 17, 6, 6)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

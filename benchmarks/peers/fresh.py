@@ -11,14 +11,22 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections import namedtuple
 from collections.abc import Callable
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, NamedTuple
 
 ROWS = 1_000_000
-FIELDS = "a b c d e"
-VALUES = (1.0, 2.0, 3.0, 4.0, 5.0)
+KINDS = dict.fromkeys("abcde", "f8")
+
+
+class Row(NamedTuple):
+    """What is put in."""
+
+    a: float = 1.0
+    b: float = 2.0
+    c: float = 3.0
+    d: float = 4.0
+    e: float = 5.0
 
 
 def loaded_by_import() -> dict[str, Any]:
@@ -39,14 +47,12 @@ def first_calls() -> dict[str, float]:
 
     from ringacc import EstimatorLog, RingBuffer, TimeRing
 
-    kinds = dict.fromkeys(FIELDS.split(), "f8")
-    ring, values, log = TimeRing(10_000, kinds), RingBuffer(10_000), EstimatorLog()
+    ring, values, log = TimeRing(10_000, KINDS), RingBuffer(10_000), EstimatorLog()
     block = np.zeros(100, ring.dtype)
     block["t"] = np.arange(100) + 1.0
-    Row: Any = namedtuple("Row", FIELDS)
-    row = Row(*VALUES)
+    row = Row()
     calls: dict[str, Callable[[], object]] = {
-        "append": lambda: ring.append(0.0, VALUES),
+        "append": lambda: ring.append(0.0, tuple(row)),
         "window": lambda: ring.window(1.0),
         "fps": lambda: ring.fps(),
         "second append": lambda: ring.append(0.5, row),
@@ -80,7 +86,7 @@ def _full_ring(rows: int = ROWS) -> tuple[Any, int, int]:
 
     from ringacc import TimeRing
 
-    ring = TimeRing(rows, dict.fromkeys(FIELDS.split(), "f8"))
+    ring = TimeRing(rows, KINDS)
     block = np.ones(1000, ring.dtype)
     while not ring.is_full:
         ring.extend(block)
@@ -92,8 +98,7 @@ def _history(rows: int = ROWS) -> tuple[Any, int, int]:
     from ringacc import EstimatorLog
 
     log = EstimatorLog()
-    Row: Any = namedtuple("Row", FIELDS)
-    row = Row(*VALUES)
+    row = Row()
     for number in range(rows):
         log.update_list(number * 0.001, row)
     said = sum(segment.history.nbytes + segment.ring.nbytes for segment in log.segments)

@@ -20,7 +20,7 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
-__all__ = ["Line", "Rounds", "compared", "in_fresh_process", "no_gc", "take_turns"]
+__all__ = ["Line", "NoGarbageCollector", "Rounds", "compared", "in_fresh_process", "take_turns"]
 
 _SECONDS_A_CHILD = 300
 
@@ -68,7 +68,7 @@ class Line:
         return (self.ours if self.value is None else self.value) <= self.target
 
 
-class no_gc:  # noqa: N801  (reads as the statement that it is)
+class NoGarbageCollector:
     """A context without the garbage collector; what there is to collect is collected before."""
 
     def __enter__(self) -> None:
@@ -84,7 +84,7 @@ class no_gc:  # noqa: N801  (reads as the statement that it is)
 def take_turns(
     works: Mapping[str, Callable[[], object]],
     repeats: int,
-    units: int = 1,
+    units: int | Mapping[str, int] = 1,
     *,
     warm: int = 3,
     prepare: Callable[[], None] | None = None,
@@ -94,14 +94,17 @@ def take_turns(
     Parameters
     ----------
     works
-        What is timed, by name: calls that each do ``units`` of something.
+        What is timed, by name.
     repeats
         Rounds that count, after ``warm`` rounds that do not.
+    units
+        How much of something each work does, or each by name; what is given is seconds for one.
     prepare
         Called before each round, not timed.
     """
     taken: dict[str, list[float]] = {name: [] for name in works}
-    with no_gc():
+    many = dict.fromkeys(works, units) if isinstance(units, int) else units
+    with NoGarbageCollector():
         for turn in range(warm + repeats):
             if prepare is not None:
                 prepare()
@@ -112,7 +115,7 @@ def take_turns(
                 # What the work gave is freed here, not within the next turn.
                 del kept
                 if turn >= warm:
-                    taken[name].append((end - begin) * 1e-9 / units)
+                    taken[name].append((end - begin) * 1e-9 / many[name])
     return Rounds(taken)
 
 

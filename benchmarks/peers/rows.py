@@ -20,7 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from measuring import Line, Rounds, compared, in_fresh_process, no_gc, take_turns
+from measuring import Line, NoGarbageCollector, compared, in_fresh_process, take_turns
 from stytra_peer import PeerMissingError, Stytra, load_stytra
 
 from ringacc import EstimatorLog, RingBuffer, TimeRing
@@ -31,14 +31,16 @@ __all__ = ["ROWS", "Scale"]
 FIVE = tuple("abcde")
 CAPACITY = 10_000
 STEP = 0.001
+# Rows in one turn: less than a millisecond, so that most turns are not interrupted.
+TURN = 2000
 
 
 @dataclass(frozen=True)
 class Scale:
     """How much is done: enough to trust, or enough to see that it can be measured."""
 
-    rounds: int = 61
-    slow_rounds: int = 15
+    rounds: int = 151
+    slow_rounds: int = 25
     save_rounds: int = 3
     processes: int = 7
     calls: int = 1_000_000
@@ -96,7 +98,7 @@ class Stream:
         self._offsets = np.cumsum(random.uniform(0.9 * STEP, 1.1 * STEP, count))
         self._turn = 0
         self.matrix = random.normal(size=(count, len(columns) + 1))
-        make: Any = namedtuple("Sample", columns)
+        make: Any = namedtuple("Sample", columns)  # type: ignore[misc]
         self.rows = [make(*values) for values in self.matrix[:, 1:].tolist()]
         self.advance()
 
@@ -125,10 +127,10 @@ def columns_named(count: int) -> tuple[str, ...]:
 
 
 def full_ring(capacity: int) -> TimeRing:
-    """Make a ring that is full and has gone round once and a half, at 1 kHz."""
+    """Make a ring that is full and has gone round once and a half, at 1 kHz, up to time 0, where streams begin."""
     ring = TimeRing(capacity, dict.fromkeys(FIVE, "f8"))
     block = np.zeros(capacity + capacity // 2, ring.dtype)
-    block["t"] = np.arange(len(block)) * STEP
+    block["t"] = np.arange(-len(block), 0) * STEP
     ring.extend(block[:capacity].copy())
     ring.extend(block[capacity:].copy())
     return ring
@@ -139,9 +141,9 @@ def full_ring(capacity: int) -> TimeRing:
 
 @row("append")
 def append(scale: Scale) -> Iterator[Line]:
-    """One row of a time and five floats from Python into a ring that is full."""
-    stream = Stream(5000)
-    ring = TimeRing(CAPACITY, dict.fromkeys(FIVE, "f8"))
+    """Put a time and five floats from Python into a ring that is full."""
+    stream = Stream(TURN)
+    ring = full_ring(CAPACITY)
     log = stytra().EstimatorLog(experiment())
     dvg = dvg_ring(CAPACITY, ring.dtype)
     ready: list[tuple[float, ...]] = []
@@ -169,8 +171,8 @@ def append(scale: Scale) -> Iterator[Line]:
 
 @row("estimator_log")
 def estimator_log(scale: Scale) -> Iterator[Line]:
-    """The same into a log of an experiment that runs: every row is kept."""
-    stream = Stream(5000)
+    """Put the same into a log of an experiment that runs: every row is kept."""
+    stream = Stream(TURN)
     ours, theirs = EstimatorLog(experiment()), stytra().EstimatorLog(experiment())
     rounds = take_turns(
         {
@@ -180,7 +182,7 @@ def estimator_log(scale: Scale) -> Iterator[Line]:
         scale.rounds,
         len(stream.rows),
         # Past the first lap of the ring, so that rows go to the history.
-        warm=6,
+        warm=10,
         prepare=stream.advance,
     )
     yield compared(
@@ -196,8 +198,8 @@ def estimator_log(scale: Scale) -> Iterator[Line]:
 
 @row("ringbuffer")
 def ringbuffer(scale: Scale) -> Iterator[Line]:
-    """One float from Python into a ring that is full."""
-    values = np.random.default_rng(1).normal(size=5000).tolist()
+    """Put one float from Python into a ring that is full."""
+    values = np.random.default_rng(1).normal(size=TURN).tolist()
     ours, theirs = RingBuffer(CAPACITY), dvg_ring(CAPACITY, float)
     rounds = take_turns(
         {"ours": lambda: put_each(ours.append, values), "theirs": lambda: put_each(theirs.append, values)},
@@ -229,8 +231,8 @@ def jitted_loop() -> Callable[..., None]:
 
 @row("jit")
 def jit(scale: Scale) -> Iterator[Line]:
-    """A row made of six floats and appended, in a jitted loop and in a Python loop."""
-    stream = Stream(5000)
+    """Make a row of six floats and append it, in a jitted loop and in a Python loop."""
+    video, stream = Stream(20 * TURN), Stream(TURN)
     ring = full_ring(CAPACITY)
     rows: deque[tuple[float, ...]] = deque(maxlen=CAPACITY)
     loop = jitted_loop()
@@ -239,10 +241,10 @@ def jit(scale: Scale) -> Iterator[Line]:
     ready: list[tuple[float, ...]] = []
 
     def prepare() -> None:
+        video.advance()
+        columns[:] = [column.copy() for column in video.matrix.T]
         stream.advance()
-        columns[:] = [column.copy() for column in stream.matrix.T]
-        columns[0] += 2 * CAPACITY * STEP
-        lists[:] = [column.tolist() for column in columns]
+        lists[:] = [stream.times, *(column.tolist() for column in stream.matrix.T[1:])]
         ready[:] = zip(*lists, strict=True)
 
     def made_and_appended() -> None:
@@ -250,6 +252,8 @@ def jit(scale: Scale) -> Iterator[Line]:
         for t, a, b, c, d, e in zip(*lists, strict=True):
             put((t, a, b, c, d, e))
 
+    # As many rows to a turn as make it about as long as one of theirs; a loop over a video has more.
+    turns = {"ours": len(video.rows), "made": TURN, "ready": TURN}
     rounds = take_turns(
         {
             "ours": lambda: loop(ring.jit, *columns),
@@ -257,7 +261,7 @@ def jit(scale: Scale) -> Iterator[Line]:
             "ready": lambda: put_each(rows.append, ready),
         },
         scale.rounds,
-        len(stream.rows),
+        turns,
         prepare=prepare,
     )
     work = "append in a user's @njit loop, 5 values"
@@ -277,7 +281,7 @@ def jit(scale: Scale) -> Iterator[Line]:
 
 @row("extend")
 def extend(scale: Scale) -> Iterator[Line]:
-    """A block of 1000 rows of six float64, against copying its bytes."""
+    """Put in a block of 1000 rows of six float64, against copying its bytes."""
     stream = Stream(1000)
     ring = full_ring(CAPACITY)
     block = np.zeros(1000, ring.dtype)
@@ -288,7 +292,7 @@ def extend(scale: Scale) -> Iterator[Line]:
     def prepare() -> None:
         nonlocal place
         stream.advance()
-        block["t"] = stream.matrix[:, 0] + 2 * CAPACITY * STEP
+        block["t"] = stream.matrix[:, 0]
         place = (place + 1000) % CAPACITY
 
     def copy_on() -> None:
@@ -315,7 +319,7 @@ def extend(scale: Scale) -> Iterator[Line]:
 
 @row("window")
 def window(scale: Scale) -> Iterator[Line]:
-    """The rows of the last second at 1 kHz."""
+    """Ask for the rows of the last second at 1 kHz."""
     sizes = (1000, 100_000, 1_000_000)
     rings = {size: full_ring(size) for size in sizes}
     logs = {size: _filled(stytra().EstimatorLog(experiment()), size) for size in sizes}
@@ -330,11 +334,11 @@ def window(scale: Scale) -> Iterator[Line]:
 
     ours = take_turns({str(size): looked(ring) for size, ring in rings.items()}, scale.rounds, 100)
     for size in sizes:
-        # 100 calls of ours to one of theirs: a turn of each is about as long.
         rounds = take_turns(
-            {"ours": looked(rings[size]), "theirs": lambda log=logs[size]: log.get_last_t(1.0)}, scale.slow_rounds
+            {"ours": looked(rings[size]), "theirs": lambda log=logs[size]: log.get_last_t(1.0)},
+            scale.slow_rounds,
+            {"ours": 100, "theirs": 1},
         )
-        rounds = Rounds({"ours": [s / 100 for s in rounds.seconds["ours"]], "theirs": rounds.seconds["theirs"]})
         yield compared(
             rounds,
             "ours",
@@ -385,7 +389,7 @@ def _wide(scale: Scale) -> tuple[Any, Any]:
 
 @row("last_n")
 def last_n(scale: Scale) -> Iterator[Line]:
-    """The last rows as a table of their own."""
+    """Ask for the last rows as a table of their own."""
     ours, theirs = _wide(scale)
     rounds = take_turns(
         {"ours": lambda: ours.get_last_n(3000), "theirs": lambda: theirs.get_last_n(3000)}, scale.slow_rounds
@@ -406,7 +410,7 @@ def last_n(scale: Scale) -> Iterator[Line]:
 
 @row("dataframe")
 def dataframe(scale: Scale) -> Iterator[Line]:
-    """All rows as a DataFrame."""
+    """Ask for all rows as a DataFrame."""
     ours, theirs = _wide(scale)
     rounds = take_turns(
         {"ours": ours.get_dataframe, "theirs": theirs.get_dataframe}, max(scale.slow_rounds // 2, 3), warm=1
@@ -424,7 +428,7 @@ def dataframe(scale: Scale) -> Iterator[Line]:
 
 @row("save")
 def save(scale: Scale) -> Iterator[Line]:
-    """All rows as a file, in the same folder; ours is on disk (fsync) when the call returns, theirs may not be."""
+    """Save all rows as a file, in the same folder; ours is on disk (fsync) when the call returns, theirs may not be."""
     ours, theirs = _wide(scale)
     for format, target in (("csv", 1 / 8), ("json", 1 / 4), ("feather", 1 / 3)):
         with tempfile.TemporaryDirectory() as folder:
@@ -452,7 +456,7 @@ def save(scale: Scale) -> Iterator[Line]:
 
 @row("memory")
 def memory(scale: Scale) -> Iterator[Line]:
-    """Bytes held, in fresh processes: as counted by ringacc, by the system, by Python's allocators."""
+    """See the bytes held, in fresh processes: as ringacc, the system and Python's allocators count them."""
     kinds = {"ring": ("full TimeRing of 1,000,000 rows", 2.1), "history": ("history of 1,000,000 rows, recording", 1.2)}
     for kind, (work, target) in kinds.items():
         (rss,) = in_fresh_process(f"{kind}_rss")
@@ -473,7 +477,7 @@ def memory(scale: Scale) -> Iterator[Line]:
 
 @row("import")
 def imported(scale: Scale) -> Iterator[Line]:
-    """What ``import ringacc`` loads from outside the standard library."""
+    """See what ``import ringacc`` loads from outside the standard library."""
     (found,) = in_fresh_process("import")
     yield Line(
         row="import",
@@ -488,7 +492,7 @@ def imported(scale: Scale) -> Iterator[Line]:
 
 @row("first_calls")
 def first_calls(scale: Scale) -> Iterator[Line]:
-    """The first call of each kind after a ring is made, in fresh processes with kernels cached."""
+    """Time the first call of each kind after a ring is made, in fresh processes with kernels cached."""
     found = list(in_fresh_process("first_calls", 1 + scale.processes))[1:]
     asked = ["append", "window", "fps", "EstimatorLog.update_list", "EstimatorLog.get_last_t"]
     for name in [*asked, "any other"]:
@@ -513,13 +517,10 @@ def first_calls(scale: Scale) -> Iterator[Line]:
 
 @row("ring_size")
 def ring_size(scale: Scale) -> Iterator[Line]:
-    """Append by the size of the ring, after its first lap."""
-    stream = Stream(5000)
+    """Append to rings of many sizes, after their first lap."""
+    stream = Stream(TURN)
     sizes = (100, 1000, 10_000, 100_000, 1_000_000)
     rings = {str(size): full_ring(size) for size in sizes}
-    for ring in rings.values():
-        ring.clear()
-    _fill_again(rings.values())
     rounds = take_turns(
         {name: (lambda ring=ring: put_rows(ring.append, stream)) for name, ring in rings.items()},
         scale.rounds,
@@ -539,23 +540,20 @@ def ring_size(scale: Scale) -> Iterator[Line]:
         )
 
 
-def _fill_again(rings: Iterable[TimeRing]) -> None:
-    """Touch all memory of rings, before the times of a stream."""
-    for ring in rings:
-        block = np.zeros(ring.capacity, ring.dtype)
-        block["t"] = np.arange(len(block)) * 1e-12
-        ring.extend(block)
-
-
 @row("worst_append")
 def worst_append(scale: Scale) -> Iterator[Line]:
-    """Each of many calls by itself, garbage collector off; the clock's own time is in all of them."""
-    stream = Stream(5000)
-    ring = TimeRing(CAPACITY, dict.fromkeys(FIVE, "f8"))
+    """Time each of many calls by itself; the time of the clock is in all of them."""
+    stream = Stream(TURN)
+    ring = full_ring(CAPACITY)
     ours, theirs = EstimatorLog(experiment()), stytra().EstimatorLog(experiment())
-    puts = {"ring": ring.append, "ours": ours.update_list, "theirs": theirs.update_list, "clock": lambda t, values: None}
+    puts = {
+        "ring": ring.append,
+        "ours": ours.update_list,
+        "theirs": theirs.update_list,
+        "clock": lambda t, values: None,
+    }
     taken: dict[str, list[int]] = {name: [] for name in puts}
-    with no_gc():
+    with NoGarbageCollector():
         for _ in range(scale.calls // len(stream.rows)):
             stream.advance()
             for name, put in puts.items():

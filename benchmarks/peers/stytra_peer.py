@@ -2,8 +2,9 @@
 
 Belongs here: how the two modules of stytra that the benchmark needs are loaded. May not be here: a measurement.
 
-``stytra/__init__.py`` starts Qt, cameras and projectors, so it is never run: an empty package of that name with stytra's
-folder as its path stands for it while ``stytra.collectors`` and ``stytra.utilities`` are imported as they are installed.
+``stytra/__init__.py`` starts Qt, cameras and projectors, so it is never run: an empty package of that name, with
+stytra's folder as its path, stands for it while ``stytra.collectors`` and ``stytra.utilities`` are imported as they are
+installed.
 """
 
 from __future__ import annotations

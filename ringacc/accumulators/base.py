@@ -78,12 +78,20 @@ class Accumulator:
     """
 
     def __init__(self, experiment: Any = None, name: str = "", max_history_if_not_running: int = 1000) -> None:
-        if max_history_if_not_running < 0:
-            raise ValueError(f"expected 0 or more rows of history, found {max_history_if_not_running}")
         self.name = name
         self.exp = _NoExperiment() if experiment is None else experiment
-        self.max_history_if_not_running = max_history_if_not_running
+        self._max_history = _checked_history(max_history_if_not_running)
         self._segment = Segment(_TIME_ONLY, 0)
+
+    @property
+    def max_history_if_not_running(self) -> int:
+        """Rows kept while the protocol does not run; may be set, and holds from the next row on."""
+        return self._max_history
+
+    @max_history_if_not_running.setter
+    def max_history_if_not_running(self, rows: int) -> None:
+        self._max_history = _checked_history(rows)
+        self._set_limit()
 
     @property
     def stored_data(self) -> Sequence[Any]:
@@ -97,7 +105,12 @@ class Accumulator:
 
     def _rows_allowed(self) -> int:
         """Give the number of rows above which a trim is due: 1.5 x the history."""
-        return self.max_history_if_not_running + self.max_history_if_not_running // 2
+        return self._max_history + self._max_history // 2
+
+    def _set_limit(self) -> bool:
+        """Tell the fast append when a trim will be due; give whether it is."""
+        self._segment.set_limit(self._rows_allowed())
+        return len(self._segment) > self._rows_allowed()
 
     def _seconds(self, time: Any) -> float:
         """Give a time as seconds since t0."""
@@ -110,6 +123,12 @@ class Accumulator:
                 f"expected a time that can be compared with the experiment's t0 ({self.exp.t0!r}), found {time!r}: "
                 "give both a time zone, or neither"
             ) from error
+
+
+def _checked_history(rows: int) -> int:
+    if rows < 0:
+        raise ValueError(f"expected 0 or more rows of history, found {rows}")
+    return rows
 
 
 class SegmentedAccumulator(Accumulator):
@@ -216,7 +235,6 @@ class SegmentedAccumulator(Accumulator):
         return sum(map(len, self.segments))
 
     def _set_limit(self) -> bool:
-        """Tell the fast append when a trim will be due; give whether it is."""
         self._segment.set_limit(self._rows_allowed() - sum(map(len, self._older)))
         return self._count() > self._rows_allowed()
 
@@ -238,7 +256,7 @@ class SegmentedAccumulator(Accumulator):
         """
         if self.exp.protocol_runner.running:
             return
-        excess = self._count() - self.max_history_if_not_running
+        excess = self._count() - self._max_history
         if self._count() > self._rows_allowed():
             while self._older and excess >= len(self._older[0]):
                 excess -= len(self._older.pop(0))

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import schema
+from ..errors import RowKindError
 from ..segments import Segment, StoredRows
 from .answers import DataFrameAccumulator
 from .base import Accumulator
@@ -27,14 +28,20 @@ class Queue(Protocol):
         """Give the next item; raise `queue.Empty` where there is none and ``block`` is False."""
 
 
-def _waiting(source: Queue) -> Iterator[Any]:
-    """Take all that is waiting in a queue, without waiting for more."""
+def _waiting(source: Queue) -> Iterator[tuple[Any, Any]]:
+    """Take all pairs that are waiting in a queue, without waiting for more."""
     while True:
         try:
             item = source.get(block=False)
         except queues.Empty:
             return
-        yield item
+        try:
+            time, value = item
+        except (TypeError, ValueError) as error:
+            raise RowKindError(
+                f"expected a pair of a time and a value from the queue, found {item!r}, which was dropped"
+            ) from error
+        yield time, value
 
 
 class QueueDataAccumulator(DataFrameAccumulator):
@@ -214,7 +221,7 @@ class DynamicLog(DataFrameAccumulator):
         Raises
         ------
         RowError
-            A value is no number: nothing is written.
+            A value is no number, or ``data`` no mapping: nothing is written.
 
         Notes
         -----
@@ -232,6 +239,8 @@ class DynamicLog(DataFrameAccumulator):
         >>> log.dropped
         1
         """
+        if not isinstance(data, Mapping):
+            raise RowKindError(f"expected values by parameter name, such as a dict, found {data!r}")
         values = tuple(data.get(name, np.nan) for name in self._names)
         if self._append(time, values) and not self.exp.protocol_runner.running:
             self.trim_data()
@@ -266,7 +275,8 @@ class DynamicLog(DataFrameAccumulator):
         >>> log.columns
         ('t', 'gain')
         """
-        names = dict.fromkeys(name for stimulus in stimuli for name in getattr(stimulus, "dynamic_parameter_names", ()))
+        given = (getattr(stimulus, "dynamic_parameter_names", None) or () for stimulus in stimuli)
+        names = dict.fromkeys(name for names in given for name in names)
         dtype = schema.row_dtype([(name, np.float64) for name in names])
         self._close()
         self._names = tuple(names)

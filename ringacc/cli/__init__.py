@@ -201,7 +201,7 @@ def _command(options: argparse.Namespace) -> Any:
 
 @contextmanager
 def _loading() -> Iterator[None]:
-    """Say that the package is loading, which takes a while when its kernels are compiled; on a terminal, until it is."""
+    """Say that the package is loading, which takes a while when its kernels are compiled; on a terminal, wipe it."""
     text = "loading (compiling, the first time)"
     if sys.stdout.isatty():
         print(text, end="\r", flush=True)

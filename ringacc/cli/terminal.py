@@ -93,7 +93,9 @@ class Display:
         now = time.monotonic()
         if now < self._next:
             return False
-        self._next = max(self._next, now - self._every) + self._every
+        self._next += self._every
+        if self._next <= now:  # the first time, or after a stall, which is not made up for
+            self._next = now + self._every
         return True
 
     def say(self, text: str) -> None:

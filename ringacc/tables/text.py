@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,8 +37,11 @@ if TYPE_CHECKING:
 
 __all__ = ["read_csv", "read_json", "write_csv", "write_json"]
 
-# Cells spelled at a time: few enough for the cache, enough that the calls do not count (measured).
-_CELLS = 1 << 20
+# Cells of csv spelled at a time: few enough for memory, enough that the calls do not count.
+_CELLS = 1 << 19
+# Threads that spell csv; Arrow leaves the interpreter to others meanwhile.
+_THREADS = min(4, os.cpu_count() or 1)
+# Rows of a column of json spelled at a time.
 _ROWS = 1 << 16
 # Bytes at the beginning of a csv file in which read_csv looks for quotes.
 _HEAD = 1 << 20
@@ -49,19 +54,29 @@ _CELL = re.compile(rb'("(?:[^"]|"")*"|[^";\r\n][^;\r\n]*|)(;|\r?\n)')
 
 def write_csv(batch: pa.RecordBatch, file: IO[bytes]) -> None:
     """Write columns as csv: row numbers first, floats to the last bit, text in quotes."""
-    import pyarrow.compute as pc
-
     refuse_bytes(batch, "csv")
     names = [_quoted(name) if re.search(r'[;"\r\n]', name) else name for name in batch.schema.names]
     file.write(";".join(["", *names]).encode())
     step = max(1, _CELLS // (batch.num_columns + 1))
-    for start in range(0, batch.num_rows, step):
-        part = batch.slice(start, step)
-        cells = [_joined([_text("\n"), _row_numbers(start, part.num_rows), _text("")])]
-        # pandas reads inf and -inf from these words.
-        cells += [_spelled(column, pc.is_nan, _quoted, ("1", "0")) for column in part.columns]
-        file.write(_bytes(_joined([*cells, _text(";")])))
+    pieces = [batch.slice(start, step) for start in range(0, batch.num_rows, step)]
+    starts = range(0, batch.num_rows, step)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        # A few pieces at a time: the text of a long recording need not fit into memory.
+        for first in range(0, len(pieces), 2 * _THREADS):
+            some = slice(first, first + 2 * _THREADS)
+            for text in pool.map(_csv_rows, pieces[some], starts[some]):
+                file.write(text)
     file.write(b"\n")
+
+
+def _csv_rows(piece: pa.RecordBatch, start: int) -> memoryview:
+    """Spell rows of csv, each after the end of the line before; ``start`` is the number of the first."""
+    import pyarrow.compute as pc
+
+    cells = [_joined([_text("\n"), _row_numbers(start, piece.num_rows), _text("")])]
+    # inf and -inf are spelled as pandas reads them.
+    cells += [_spelled(column, pc.is_nan, _quoted, ("1", "0")) for column in piece.columns]
+    return _bytes(_joined([*cells, _text(";")]))
 
 
 def write_json(batch: pa.RecordBatch, file: IO[bytes]) -> None:

@@ -336,13 +336,17 @@ def test_demo_leaves_cleanly_on_ctrl_c(in_terminal, tmp_path):
     assert table_in(command.raw)["rows missed"] == ["0", "0"]
     assert files["metadata.json"].name in plain(command.raw)
     assert "Traceback" not in command.raw
-    assert not processes_of(command.process.pid)
+    assert all_end(command.process.pid)
 
 
-def processes_of(session):
-    """Give the processes of a session that are still there."""
-    listed = subprocess.run(["ps", "-o", "pid=", "-s", str(session)], capture_output=True, text=True, check=False)
-    return listed.stdout.split()
+def all_end(session):
+    """Wait until no process of a session is left; give False if one stays for half a minute."""
+    end = time.monotonic() + 30
+    while subprocess.run(["ps", "-o", "pid=", "-s", str(session)], capture_output=True, check=False).stdout:
+        if time.monotonic() > end:
+            return False
+        select.select([], [], [], 0.05)
+    return True
 
 
 @pytest.mark.long
@@ -359,7 +363,7 @@ def test_ctrl_c_at_any_moment(words, after, times, in_terminal, tmp_path):
 
     assert command.finish() == 130
     assert "Traceback" not in command.raw
-    assert not processes_of(command.process.pid)
+    assert all_end(command.process.pid)
 
 
 @pytest.mark.long
@@ -389,10 +393,7 @@ def test_producer_ends_with_its_command(in_terminal):
     command.process.kill()
     command.process.wait()
 
-    end = time.monotonic() + 30
-    while processes_of(command.process.pid) and time.monotonic() < end:
-        select.select([], [], [], 0.1)
-    assert not processes_of(command.process.pid)
+    assert all_end(command.process.pid)
 
 
 def test_film_makes_up_for_late_frames():

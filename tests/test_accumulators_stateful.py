@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import queue
 from collections import namedtuple
 from datetime import UTC, datetime, timedelta
@@ -373,7 +372,7 @@ class DynamicMachine(Machine):
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 MACHINES = [EstimatorMachine, QueueMachine, DynamicMachine]
-EXAMPLES = 12 if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0" else 30
+EXAMPLES = 40
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -14,6 +14,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -45,11 +46,34 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """Work in an empty folder, and leave the way processes are started as it was."""
+    """Work in an empty folder; leave signals and the way processes are started as they were."""
     monkeypatch.chdir(tmp_path)
     before = multiprocessing.get_start_method(allow_none=True)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield tmp_path
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
     multiprocessing.set_start_method(before, force=True)
+    assert not multiprocessing.active_children()
+
+
+@pytest.fixture
+def after_some_rows(monkeypatch):
+    """Have something done when a running command has shown rows for the third time."""
+
+    def arrange(action):
+        count = itertools.count()
+        monkeypatch.setattr(terminal, "_LINE_SECONDS", 0.02)
+        show = terminal.Display.show
+
+        def show_and_act(display, *what):
+            show(display, *what)
+            if next(count) == 3:
+                action()
+
+        monkeypatch.setattr(terminal.Display, "show", show_and_act)
+
+    return arrange
 
 
 class Terminal:
@@ -272,6 +296,83 @@ def test_what_cannot_be_done_is_one_line_and_nothing_is_started(words, named, he
     assert {path.name for path in here.iterdir()} == set(files)
 
 
+# What ends it early -----------------------------------------------------------------------------------------------
+
+LASTING = [["demo", "--seconds", "100", "--rate", "40"], ["replay", "log.feather", "--speed", "0.1"]]
+
+
+@pytest.mark.parametrize("words", LASTING, ids=["demo", "replay"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"])
+def test_interrupted_command_saves_what_it_has(words, number, code, here, after_some_rows, capsys):
+    """Ctrl-C, and SIGTERM, save the rows until then, show their table, and say the signal by the exit code."""
+    tables.save(odd_log(20_000), here / "log", "feather")
+    after_some_rows(lambda: os.kill(os.getpid(), number))
+
+    assert main(words) == code
+
+    printed = capsys.readouterr()
+    (log,) = [*here.glob("ringacc_*/*behavior_log.feather"), *here.glob("ringacc_*/log.feather")]
+    saved = tables.load(log)
+    assert printed.err == ""
+    assert len(saved) > 0
+    assert table_in(printed.out)["rows"][0] == str(len(saved))
+    assert table_in(printed.out)["rows missed"][0] == "0"
+    if words[0] == "replay":
+        assert f"\nidentical so far: {len(saved)} rows x 5 columns, of 20000 rows, bit for bit\n" in printed.out
+
+
+@pytest.mark.parametrize("words", LASTING, ids=["demo", "replay"])
+def test_rows_are_saved_though_their_process_dies(words, here, after_some_rows, capsys):
+    """When the process that rows come from is killed, what came is saved; exit code 1 and one line say so."""
+    tables.save(odd_log(20_000), here / "log", "feather")
+    after_some_rows(lambda: [child.kill() for child in multiprocessing.active_children()])
+
+    assert main(words) == 1
+
+    printed = capsys.readouterr()
+    (log,) = [*here.glob("ringacc_*/*behavior_log.feather"), *here.glob("ringacc_*/log.feather")]
+    assert printed.err.count("\n") == 1
+    assert "exit code -9" in printed.err
+    assert table_in(printed.out)["rows"][0] == str(len(tables.load(log)))
+    assert table_in(printed.out)["rows missed"][0] == "unknown"
+
+
+@pytest.mark.parametrize("words", LASTING, ids=["demo", "replay"])
+def test_interrupted_before_the_first_row_leaves_nothing(words, here, monkeypatch, capsys):
+    """Ctrl-C while the other process starts: exit code 130, no folder, and a line that says so."""
+    tables.save(odd_log(), here / "log", "feather")
+    wait = producer.Producer.wait_for_start
+
+    def interrupted(waiting, interrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        return wait(waiting, interrupt)
+
+    monkeypatch.setattr(producer.Producer, "wait_for_start", interrupted)
+
+    assert main(words) == 130
+    assert "nothing was recorded" in capsys.readouterr().out
+    assert [path.name for path in here.iterdir()] == ["log.feather"]
+
+
+def test_interrupted_while_loading_starts_nothing(here, monkeypatch):
+    """Ctrl-C while the package loads is noted, though libraries may catch what interrupts their imports."""
+    from ringacc import cli
+
+    monkeypatch.setattr(cli, "_command", lambda options: os.kill(os.getpid(), signal.SIGINT))
+
+    assert main(["demo"]) == 130
+    assert not list(here.iterdir())
+
+
+def test_log_that_cannot_be_saved_is_one_line(here, after_some_rows, capsys):
+    """When the folder is gone wrong meanwhile: exit code 1 and one line that names it."""
+    log = tables.save(odd_log(), here / "log", "feather")
+    after_some_rows(lambda: Path("out").write_text(""))
+
+    assert main(["replay", str(log), "--out", "out"]) == 1
+    assert re.fullmatch("ringacc replay: .*out.*\n", capsys.readouterr().err)
+
+
 # demo -------------------------------------------------------------------------------------------------------------
 
 
@@ -364,25 +465,6 @@ def test_ctrl_c_at_any_moment(words, after, times, in_terminal, tmp_path):
     assert command.finish() == 130
     assert "Traceback" not in command.raw
     assert all_end(command.process.pid)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("words", [("demo", "--seconds", "60"), ("replay", "log.csv")])
-def test_rows_are_saved_though_their_process_dies(words, in_terminal, tmp_path):
-    """When the process that rows come from is killed, what came is saved, and one line and exit code 1 say so."""
-    tables.save(odd_log(60_000), tmp_path / "log.csv")
-    command = in_terminal(*words)
-    command.wait_for(r"rows \d\d")
-    children = subprocess.run(
-        ["ps", "-o", "pid=,args=", "-s", str(command.process.pid)], capture_output=True, text=True
-    )
-    (child,) = [line.split()[0] for line in children.stdout.splitlines() if "spawn_main" in line]
-    os.kill(int(child), 9)
-
-    assert command.finish() == 1
-    assert "exit code -9" in plain(command.raw)
-    assert table_in(command.raw)["rows missed"][0] == "unknown"
-    assert list(tmp_path.glob("ringacc_*/*"))
 
 
 @pytest.mark.long

@@ -110,10 +110,15 @@ def test_long_tables_come_back_whole(format, tmp_path, monkeypatch):
     block = np.zeros(9_001, [("t", "f8"), ("n", "i8"), ("x", "f4")])
     block["t"] = np.arange(9_001) / 300
     block["n"] = np.arange(9_001)
-    frame = load(save([block], tmp_path / "log", format))
+    path = save([block], tmp_path / "log", format)
+    frame = load(path)
     assert frame["n"].tolist() == block["n"].tolist()
     assert frame["t"].tolist() == block["t"].tolist()
     assert frame["x"].tolist() == block["x"].tolist()
+    if format == "csv":
+        assert pd.read_csv(path, sep=";")["Unnamed: 0"].tolist() == list(range(9_001))
+    if format == "json":
+        assert list(json.loads(path.read_bytes())["x"]) == [str(number) for number in range(9_001)]
 
 
 @pytest.mark.parametrize("format", ["feather", "parquet"])

@@ -25,7 +25,9 @@ from pathlib import Path
 from measuring import Line
 from rows import QUICK, ROWS, Scale
 
-_PACKAGES = ("ringacc", "stytra", "dvg-ringbuffer", "numpy", "numba", "pandas", "pyarrow")
+from ringacc import __version__
+
+_PACKAGES = ("stytra", "dvg-ringbuffer", "numpy", "numba", "pandas", "pyarrow")
 _HEADINGS = ("work", "against", "ours", "theirs", "ratio", "quartiles", "target", "")
 _WIDTHS = (63, 42, 8, 8, 8, 17, 6, 6)
 
@@ -75,7 +77,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"Python": platform.python_version()}
+    versions = {"Python": platform.python_version(), "ringacc": __version__}
     for package in _PACKAGES:
         try:
             versions[package] = metadata.version(package)

@@ -107,7 +107,7 @@ def _history(rows: int = ROWS) -> tuple[Any, int, int]:
 
 def _held_rss(make: Callable[..., tuple[Any, int, int]]) -> dict[str, int]:
     """Tell by how much the memory of the process grew."""
-    import psutil
+    import psutil  # type: ignore[import-untyped]
 
     make(1000)
     gc.collect()

@@ -306,7 +306,9 @@ def first_difference(expected: dict[str, Array], found: pd.DataFrame, *, typed: 
         unequal = np.flatnonzero(~_same(column, values))
         if len(unequal):
             row = int(unequal[0])
-            return Difference(f"column {name!r}, row {row}", *(repr(side.tolist()[row]) for side in (column, values)))
+            return Difference(
+                f"column {name!r}, row {row}", *(repr(side[row : row + 1].tolist()[0]) for side in (column, values))
+            )
     return None
 
 

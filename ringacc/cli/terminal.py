@@ -202,7 +202,7 @@ def sparkline(
     --------
     >>> import numpy as np
     >>> from ringacc.cli.terminal import sparkline
-    >>> sparkline(np.array([0.4, 0.9, 1.4, 1.9]), np.array([0.0, 1.0, 3.0, 7.0]), 2.0, 4, 0.0, 7.0)
+    >>> sparkline(np.array([0.4, 0.9, 1.4, 1.9]), np.array([0.0, 1.0, 3.0, 7.0]), 1.9, 4, 0.0, 7.0)
     '▁▂▄█'
     """
     stretch = TRACE_SECONDS / cells

@@ -280,10 +280,12 @@ def test_a_row_without_names_is_refused(kind, rows, row):
     for frame in range(rows):
         put(frame / 10, 1.0)
     before = state(acc)
+    given = (0.5, row)
     if kind == "queue":
-        acc.data_queue.put((0.5, row))
+        acc.data_queue.put(given)
+        given = ()
     with pytest.raises(RowKindError, match="namedtuple"):
-        acc.update_list(*[0.5, row] * (kind == "estimator"))
+        acc.update_list(*given)
     assert state(acc) == before
     put(0.7, 1.0)
     assert len(acc.stored_data) == rows + 1

@@ -301,8 +301,11 @@ def test_what_cannot_be_done_is_one_line_and_nothing_is_started(words, named, he
 LASTING = [["demo", "--seconds", "100", "--rate", "40"], ["replay", "log.feather", "--speed", "0.1"]]
 
 
-@pytest.mark.parametrize("words", LASTING, ids=["demo", "replay"])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"])
+@pytest.mark.parametrize(
+    ("words", "number", "code"),
+    [(LASTING[0], signal.SIGINT, 130), (LASTING[1], signal.SIGTERM, 143)],
+    ids=["demo", "replay"],
+)
 def test_interrupted_command_saves_what_it_has(words, number, code, here, after_some_rows, capsys):
     """Ctrl-C, and SIGTERM, save the rows until then, show their table, and say the signal by the exit code."""
     tables.save(odd_log(20_000), here / "log", "feather")

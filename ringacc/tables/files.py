@@ -58,12 +58,11 @@ def save(data: Blocks | pd.DataFrame, path: str | os.PathLike[str], format: str 
     - feather: an Arrow file, compressed with lz4.
     - hdf5: one object ``/data`` in pandas' fixed format, compressed with zlib. h5py and pandas
       since 2.1 open it.
-    - json: column -> {row number: value}. NaN and missing text are null; so are inf and -inf, which
-      json has no word for.
+    - json: column -> {row number: value}. NaN and missing text are null; inf and -inf, which json has
+      no word for, are 1e999 and -1e999, which every reader takes for them.
     - parquet: compressed with zstd.
 
-    Every value comes back to the last bit, but for inf in json and the payload of a NaN in csv and
-    json. Dtypes come back from feather, hdf5 and parquet; csv and json have numbers of 64 bits, csv
+    Every value comes back to the last bit, but for the payload of a NaN in csv and json. Dtypes come back from feather, hdf5 and parquet; csv and json have numbers of 64 bits, csv
     has no bools. Bytes go into feather and parquet only. Rows are numbered from 0: the numbers in
     the index of a DataFrame are not kept.
 

@@ -71,23 +71,24 @@ def write_csv(batch: pa.RecordBatch, file: IO[bytes]) -> None:
 
 def _csv_rows(piece: pa.RecordBatch, start: int) -> memoryview:
     """Spell rows of csv, each after the end of the line before; ``start`` is the number of the first."""
-    import pyarrow.compute as pc
-
     cells = [_joined([_text("\n"), _row_numbers(start, piece.num_rows), _text("")])]
-    # inf and -inf are spelled as pandas reads them.
-    cells += [_spelled(column, pc.is_nan, _quoted, ("1", "0")) for column in piece.columns]
+    # Infinity is spelled as pandas reads it.
+    cells += [_spelled(column, _quoted, ("1", "0"), "inf") for column in piece.columns]
     return _bytes(_joined([*cells, _text(";")]))
 
 
 def write_json(batch: pa.RecordBatch, file: IO[bytes]) -> None:
-    """Write columns as json: column -> {row number: value}; NaN, inf and missing text are null."""
+    """Write columns as json: column -> {row number: value}; NaN and missing text are null.
+
+    Infinity, for which json has no word, is a number too large for any float: valid json, and read back as infinity.
+    """
     refuse_bytes(batch, "json")
     opening = "{"
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         file.write(f"{opening}{json.dumps(name)}:{{".encode())
         for start in range(0, len(column), _ROWS):
             part = column.slice(start, _ROWS)
-            values = _spelled(part, _not_finite, json.dumps, ("true", "false"))
+            values = _spelled(part, json.dumps, ("true", "false"), "1e999")
             rows = _row_numbers(start, len(part))
             cells = [_text(',"'), rows, _text('":'), values, _text("")]
             written = _bytes(_joined(cells, missing="null"))
@@ -99,11 +100,11 @@ def write_json(batch: pa.RecordBatch, file: IO[bytes]) -> None:
 
 def _spelled(
     column: pa.Array[Any],
-    left_out: Callable[[Any], Any],
     quote: Callable[[str], str],
     truths: tuple[str, str],
+    infinity: str,
 ) -> pa.Array[Any]:
-    """Spell the cells of a column; null for the floats that are left out and for missing text."""
+    """Spell the cells of a column; null for NaN and for missing text."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -119,17 +120,12 @@ def _spelled(
         if pc.any(pc.equal(column, pc.trunc(column))).as_py():
             # Arrow spells 620.0 as 620, and a column of those would be read back as integers.
             spelled = pc.replace_substring_regex(spelled, r"^(-?[0-9]+)$", r"\1.0")
-        spelled = pc.if_else(left_out(column), _text(None), spelled)
+        signed = pc.if_else(pc.less(column, pc.negate(column)), _text(f"-{infinity}"), _text(infinity))
+        spelled = pc.if_else(pc.is_inf(column), signed, spelled)
+        spelled = pc.if_else(pc.is_nan(column), _text(None), spelled)
     else:
         spelled = text_array([None if cell is None else quote(cell) for cell in column.to_pylist()])
     return spelled
-
-
-def _not_finite(column: pa.Array[Any]) -> Any:
-    """Tell which floats json has no word for."""
-    import pyarrow.compute as pc
-
-    return pc.invert(pc.is_finite(column))
 
 
 def _quoted(text: str) -> str:

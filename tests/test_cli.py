@@ -23,6 +23,7 @@ import time
 from collections import deque
 from multiprocessing import Pipe
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import numpy as np
 import pandas as pd
@@ -357,6 +358,22 @@ def test_interrupted_before_the_first_row_leaves_nothing(words, here, monkeypatc
     assert [path.name for path in here.iterdir()] == ["log.feather"]
 
 
+def test_process_that_dies_at_its_start_is_one_line(here, monkeypatch, capsys):
+    """When the process that rows come from does not come up: exit code 1 and one line, at once."""
+    wait = producer.Producer.wait_for_start
+
+    def killed(waiting, interrupt):
+        for child in multiprocessing.active_children():
+            child.kill()
+        return wait(waiting, interrupt)
+
+    monkeypatch.setattr(producer.Producer, "wait_for_start", killed)
+
+    assert main(["demo"]) == 1
+    assert re.fullmatch(r"ringacc demo: .*exit code -9.*\n", capsys.readouterr().err)
+    assert not list(here.iterdir())
+
+
 def test_interrupted_while_loading_starts_nothing(here, monkeypatch):
     """Ctrl-C while the package loads is noted, though libraries may catch what interrupts their imports."""
     from ringacc import cli
@@ -518,15 +535,14 @@ def test_film_stops_when_told():
 # replay -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("format", ["csv", "parquet"])
-def test_replay_is_identical_whatever_the_log_holds(format, here, capsys):
+def test_replay_is_identical_whatever_the_log_holds(here, capsys):
     """Odd names, 64-bit numbers, bools, NaN, -0.0, times that repeat and stand in the middle: identical."""
     log = tables.save(odd_log(), here / "log", "parquet")
 
-    code = main(["replay", str(log), "--speed", "max", "--format", format, "--out", "again"])
+    code = main(["replay", str(log), "--speed", "max", "--format", "csv", "--out", "again"])
 
     printed = capsys.readouterr()
-    saved = tables.load(here / "again" / f"log.{format}")
+    saved = tables.load(here / "again" / "log.csv")
     assert code == 0
     assert printed.err == ""
     assert printed.out.endswith("\nidentical: 400 rows x 5 columns, bit for bit\n")
@@ -765,24 +781,22 @@ def test_report_to_a_command_that_is_gone_is_no_error():
     assert queue.let_go
 
 
-@given(rows=st.integers(0, 5000))
-def test_queue_gives_way_now_and_then(rows):
-    """However many rows are waiting, taking them all comes to an end, and none is lost or changes its place."""
-    from queue import Empty, SimpleQueue
-
-    waiting = SimpleQueue()
-    for row in range(rows):
-        waiting.put(row)
-    turns, taken, lengths = producer.Turns(waiting), [], []
-    while len(taken) < rows:
-        before = len(taken)
+@given(arrivals=st.lists(st.sampled_from([0, 1, 2, 500, 999, 1000, 1001, 2500]), max_size=8))
+def test_queue_gives_way_now_and_then(arrivals):
+    """One taking ends after 1000 rows however many are waiting, takes all where they are fewer, and keeps the order."""
+    waiting, taken = SimpleQueue(), []
+    turns = producer.Turns(waiting)
+    numbers = itertools.count()
+    for arriving in [*arrivals, *[0] * len(arrivals) * 3]:
+        for _ in range(arriving):
+            waiting.put(next(numbers))
+        expected = len(taken) + min(waiting.qsize(), 1000)
         with contextlib.suppress(Empty):
-            for _ in itertools.count():
+            while True:
                 taken.append(turns.get(block=False))
-        lengths.append(len(taken) - before)
+        assert len(taken) == expected
 
-    assert taken == list(range(rows))
-    assert max(lengths, default=0) <= 1000
+    assert taken == list(range(sum(arrivals)))
 
 
 # What is shown ----------------------------------------------------------------------------------------------------

@@ -389,6 +389,7 @@ HOLDS_ITSELF.append(HOLDS_ITSELF)
         ({("a", 1): 2}, "a/b"),
         ({1: 1, "x": 2}, "a/b"),
         ({1: 1, "1": 2}, "a/b"),
+        ({Side.LEFT: 1, "left": 2}, "a/b"),
         (HOLDS_ITSELF, "a/b/0/0"),
         (pd.DataFrame({"x": [b"y"]}), "a/b/x/0"),
         (pd.DataFrame([[1, 2]], columns=["x", "x"]), "a/b"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -118,9 +120,7 @@ def test_since_time_among_times_that_go_back():
 
 @pytest.mark.parametrize("fields", [["x", "y"], ["x", "y", "z", "u", "v"]])
 def test_rows_take_little_more_than_their_bytes(fields):
-    """A million rows of some columns, in the blocks of a ring of the usual size, take at most 1.2 x their bytes."""
-    import tracemalloc
-
+    """Rows in blocks as large as a ring of the usual size gives them take at most 1.2 x their bytes."""
     dtype = np.dtype([("t", "f8"), *((name, "f8") for name in fields)])
     block = np.zeros(1024, dtype)
     count = 200

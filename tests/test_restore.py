@@ -190,15 +190,15 @@ def test_extra_settings_count_where_nothing_is_saved(tmp_path):
 
 def test_extra_settings_are_copied():
     """What a program does with restored values does not change the settings."""
-    extra = {"a": {"x": [1]}}
+    extra = {"a": {"x": [[1]]}}
     target = {"x": []}
     collector = DataCollector(extra_settings=extra)
     collector.add(target, "a")
     collector.restore_from_saved()
-    target["x"].append(2)
-    assert extra == {"a": {"x": [1]}}
+    target["x"][0].append(2)
+    assert extra == {"a": {"x": [[1]]}}
     collector.restore_from_saved()
-    assert target == {"x": [1]}
+    assert target == {"x": [[1]]}
 
 
 def test_last_value(tmp_path):

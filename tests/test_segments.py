@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -116,18 +117,21 @@ def test_a_bad_row_changes_no_answer(capacity, rows):
     if rows:
         assert same(segment.at(rows / 2 + 0.1), model.at(rows / 2 + 0.1))
     segment.append(100.0, (7, False))
-    assert flat(segment.last(1)) == [] or segment.last(1).tolist() == [(100.0, 7, False)]
+    assert segment.last(1).tolist() == [(100.0, 7, False)]
+    assert len(segment) == rows + 1
 
 
 def test_last_and_window_are_views_where_the_ring_has_all():
     """What lies in the ring is not copied; what reaches into the history is, and is as long."""
     segment, _ = holding(16, map(float, range(40)))
-    ring = segment.ring.last(16)
     for rows in (segment.last(5), segment.last(len(segment.ring))):
-        assert np.shares_memory(rows, ring)
+        assert not rows.flags.owndata
         assert not rows.flags.writeable
-    assert len(segment.last(40)) == len(segment.window(100.0)) == 40
-    assert not np.shares_memory(segment.last(40), ring)
+    for rows in (segment.last(40), segment.window(100.0)):
+        assert rows.flags.owndata
+        assert len(rows) == 40
+    segment.trim_to(5)
+    assert not segment.window(100.0).flags.owndata
 
 
 def test_close_gives_the_ring_back():
@@ -149,6 +153,30 @@ def test_trim_to(kept):
     segment, model = holding(16, map(float, range(40)))
     segment.trim_to(kept)
     assert flat(segment.blocks()) == model.last(kept)
+    check(segment.ring)
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+def test_fast_append_takes_plain_rows_of_one_type():
+    """The fast way says True above the limit, and hands on what is not plain, and all where the ring is full."""
+    segment, _ = holding(8, [0.0])
+    handed = []
+    append = segment.fast_append(lambda *row: handed.append(row), tuple)
+    segment.set_limit(3)
+    assert [append(float(x), (x, True)) for x in range(1, 5)] == [None, None, True, True]
+    for row in ((5.0, [5, True]), (5.0, (5.5, True)), (5.0, (5,)), (math.nan, (5, True)), (None, (5, True))):
+        append(*row)
+        assert handed.pop() == row
+    assert segment.column("x").tolist() == [0, 1, 2, 3, 4]
+    for x in range(5, 8):
+        append(float(x), (x, True))
+    assert handed == []
+    append(8.0, (8, True))
+    assert handed == [(8.0, (8, True))]
+    segment.make_room()
+    segment.set_limit(9)
+    assert append(8.0, (8, True)) is None
+    assert segment.column("x").tolist() == list(range(9))
     check(segment.ring)
 
 

@@ -297,7 +297,7 @@ class SegmentedAccumulator(Accumulator):
 
     @property
     def segments(self) -> list[Segment]:
-        """The segments since the last reset, oldest first; each has ``columns``, ``dtype``, a length and ``blocks()``."""
+        """The segments since the last reset, oldest first; each has ``columns``, ``dtype`` and ``blocks()``."""
         return [*self._older, self._segment]
 
     def is_empty(self) -> bool:

@@ -151,11 +151,14 @@ class Turns:
 
     def get(self, block: bool = True) -> Any:
         """Give the next row; `queue.Empty` where there is none, or where it is somebody else's turn."""
-        self._left -= 1
-        if self._left < 0:
+        try:
+            if self._left == 0:
+                raise Empty
+            self._left -= 1
+            return self._queue.get(block)
+        except Empty:
             self._left = _TURN
-            raise Empty
-        return self._queue.get(block)
+            raise
 
 
 class Producer:
@@ -188,6 +191,7 @@ class Producer:
         self.report: Any = None
         self.sent: int | None = None
         self.start: float | None = None
+        self._is_silent = False
         self._pipe, theirs = multiprocessing.Pipe()
         self._process = multiprocessing.Process(
             target=_produce, args=(work, theirs, self._queue, arguments), name="producer", daemon=True
@@ -217,12 +221,15 @@ class Producer:
         """Wait until the producer's time begins and give the clock then; None where an interrupt came before."""
         while self.start is None and not interrupt:
             self._listen(_LOOK_SECONDS)
+            if self._is_silent:
+                raise self._died()
         return self.start
 
     def drain(self, accumulator: QueueDataAccumulator, interrupt: Interrupt) -> Iterator[None]:
         """Take the rows as they come, giving control after each taking, until the last one has come.
 
-        An interrupt makes the process stop; the rows that it has put in until then still come.
+        An interrupt makes the process stop; the rows that it has put in until then still come. `ProducerError`, after
+        the last row, where the process died.
         """
         told = False
         taken = 0
@@ -236,11 +243,13 @@ class Producer:
             taken = sum(map(len, accumulator.segments))
             yield
             if taken == self.sent or (ended and taken == before):
-                return
+                break
             if interrupt and not told:
                 told = True
                 self._stop()
             time.sleep(_TICK_SECONDS)
+        if self.sent is None:
+            raise self._died()
 
     def _stop(self) -> None:
         with contextlib.suppress(BrokenPipeError):  # it has just ended
@@ -248,20 +257,23 @@ class Producer:
 
     def _listen(self, wait: float = 0.0) -> bool:
         """Take what the process has to say, first its start, then its report; give whether there was anything."""
-        if self.sent is not None or not self._pipe.poll(wait):
+        if self.sent is not None or self._is_silent or not self._pipe.poll(wait):
+            return False
+        try:
+            message = self._pipe.recv()
+        except (EOFError, ConnectionError):  # it died
+            self._is_silent = True
             return False
         if self.start is None:
-            self.start = self._receive()
+            self.start = message
         else:
-            self.sent, self.report = self._receive()
+            self.sent, self.report = message
         return True
 
-    def _receive(self) -> Any:
-        try:
-            return self._pipe.recv()
-        except (EOFError, ConnectionError) as error:
-            self._process.join(_STOP_SECONDS)
-            raise ProducerError(
-                f"expected the process that rows come from to report, found that it ended (exit code "
-                f"{self._process.exitcode}): what it wrote above says why"
-            ) from error
+    def _died(self) -> ProducerError:
+        """Say that the process ended without a report."""
+        self._process.join(_STOP_SECONDS)
+        return ProducerError(
+            f"expected the process that rows come from to report, found that it ended (exit code "
+            f"{self._process.exitcode}): what it wrote above says why"
+        )

@@ -62,9 +62,9 @@ def save(data: Blocks | pd.DataFrame, path: str | os.PathLike[str], format: str 
       no word for, are 1e999 and -1e999, which every reader takes for them.
     - parquet: compressed with zstd.
 
-    Every value comes back to the last bit, but for the payload of a NaN in csv and json. Dtypes come back from feather, hdf5 and parquet; csv and json have numbers of 64 bits, csv
-    has no bools. Bytes go into feather and parquet only. Rows are numbered from 0: the numbers in
-    the index of a DataFrame are not kept.
+    Every value comes back to the last bit, but for the payload of a NaN in csv and json. Dtypes come back from
+    feather, hdf5 and parquet; csv and json have numbers of 64 bits, csv has no bools. Bytes go into feather and parquet
+    only. Rows are numbered from 0: the numbers in the index of a DataFrame are not kept.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from .errors import EntryClashError, EntryNameError
-from .values import EntryPath, joined
+from .values import DEEPEST, EntryPath, joined
 
 __all__ = ["Entries", "entries_of", "entry_path", "merged", "near", "nested", "overlaid"]
 
@@ -41,7 +41,8 @@ def _is_branch(value: object) -> bool:
 
 def entries_of(value: Any, path: EntryPath, whole: Collection[EntryPath] = ()) -> Iterator[tuple[EntryPath, Any]]:
     """Yield the path and value of each entry in a value; what is at a whole path is one entry."""
-    if path not in whole and _is_branch(value):
+    # A value that holds itself ends here, and is refused where it is written.
+    if path not in whole and len(path) < DEEPEST and _is_branch(value):
         for name, item in value.items():
             yield from entries_of(item, (*path, name), whole)
     else:

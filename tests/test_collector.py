@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -212,7 +211,6 @@ def test_data_tuples_are_static_data():
         (Animal(), {"genotype": "TL", "age": 7}),
         (pd.Series([1.5, 2.5]), [1.5, 2.5]),
         (pd.DataFrame({"t": [0.5, 1.0], "ok": [True, False]}), {"t": [0.5, 1.0], "ok": [True, False]}),
-        (pl.DataFrame({"t": [0.5, 1.0]}), {"t": [0.5, 1.0]}),
         (pa.table({"t": [1, None]}), {"t": [1, None]}),
         (pd.DataFrame({"n": pd.array([1, None], dtype="Int64")}), {"n": [1, None]}),
     ],
@@ -224,7 +222,16 @@ def test_values_are_cleaned(entry, written):
     assert exact(found) == exact(written)
 
 
-def test_large_arrays_are_cleaned():
+def test_polars_frames_are_cleaned():
+    """A DataFrame of polars becomes a dict of columns, and its Series a list."""
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"t": [0.5, 1.0], "name": ["a", None]})
+    collector = DataCollector((frame, "frame"), (frame["t"], "series"))
+    assert collector.get_clean_dict() == {"frame": {"t": [0.5, 1.0], "name": ["a", None]}, "series": [0.5, 1.0]}
+    assert collector.get_clean_dict(eliminate_df=True) == {"series": [0.5, 1.0]}
+
+
+def test_arrays_of_every_width_are_cleaned():
     """Numbers of every width come back as the numbers they are."""
     for dtype in ("i1", "u8", "f2", "f4", "f8", "?"):
         values = np.array([0, 1, 1], dtype=dtype)
@@ -410,6 +417,16 @@ def test_value_that_json_cannot_hold(value, path):
     with pytest.raises(EntryValueError, match=f"^'{path}"):
         collector.add_static_data(value, "a/b")
     assert collector.get_clean_dict() == {"kept": 1}
+
+
+def test_mapping_that_holds_itself():
+    """Static data that hold themselves are refused."""
+    circle: dict[str, Any] = {"x": 1}
+    circle["circle"] = circle
+    with pytest.raises(EntryValueError, match="itself"):
+        DataCollector().add_static_data(circle, "a")
+    with pytest.raises(EntryValueError, match="itself"):
+        DataCollector(extra_settings=circle)
 
 
 @pytest.mark.parametrize("obj", [3, "animal", None, [1], (1,), {1, 2}, Holder(), Animal, Holder, np.arange(3)])

@@ -19,7 +19,7 @@ from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
-from measuring import Line, NoGarbageCollector, compared, in_fresh_process, take_turns
+from measuring import Line, NoGarbageCollector, Rounds, compared, in_fresh_process, take_turns
 from stytra_peer import PeerMissingError, Stytra, load_stytra
 
 from ringacc import EstimatorLog, RingBuffer, TimeRing
@@ -40,7 +40,7 @@ class Scale:
 
     rounds: int = 151
     slow_rounds: int = 25
-    save_rounds: int = 3
+    save_rounds: int = 5
     processes: int = 7
     calls: int = 1_000_000
     table_rows: int = 300_000
@@ -182,32 +182,25 @@ def append(scale: Scale) -> Iterator[Line]:
 def estimator_log(scale: Scale) -> Iterator[Line]:
     """Put the same into a log of an experiment that runs: every row is kept."""
     stream = Stream(TURN)
-    own, peer = EstimatorLog, stytra().EstimatorLog
-    logs = {name: log(Experiment()) for name, log in {"ours": own, "theirs": peer, "own": own, "peer": peer}.items()}
     make = type(stream.rows[0])
 
     def made_and_put(put: Callable[[float, Any], None]) -> None:
         for time, values in zip(stream.times, stream.rows, strict=True):
             put(time, make(*values))
 
-    rounds = take_turns(
-        {
-            "ours": lambda: put_rows(logs["ours"].update_list, stream),
-            "theirs": lambda: put_rows(logs["theirs"].update_list, stream),
-            "own": lambda: made_and_put(logs["own"].update_list),
-            "peer": lambda: made_and_put(logs["peer"].update_list),
-        },
-        scale.rounds,
-        TURN,
+    def measured(turn: Callable[[Callable[[float, Any], None]], None]) -> Rounds:
+        ours, theirs = EstimatorLog(Experiment()), stytra().EstimatorLog(Experiment())
+        works = {"ours": partial(turn, ours.update_list), "theirs": partial(turn, theirs.update_list)}
         # Past the first lap of the ring, so that rows go to the history.
-        warm=10,
-        prepare=stream.advance,
-    )
+        return take_turns(works, scale.rounds, TURN, warm=10, prepare=stream.advance)
+
     work, against = "EstimatorLog.update_list(t, row of 5)", "stytra EstimatorLog.update_list"
+    rounds = measured(lambda put: put_rows(put, stream))
     yield compared(rounds, "ours", "theirs", row="estimator_log", work=work, against=against, target=1.3)
     work += ", row made there"
     note = "no target: rows that are not there before, so that the peer fills memory with them"
-    yield compared(rounds, "own", "peer", row="estimator_log", work=work, against=against, note=note)
+    rounds = measured(made_and_put)
+    yield compared(rounds, "ours", "theirs", row="estimator_log", work=work, against=against, note=note)
 
 
 @row("ringbuffer")
@@ -454,7 +447,7 @@ def save(scale: Scale) -> Iterator[Line]:
                     "ours": lambda: ours.save(f"{folder}/ours", format),  # noqa: B023  (called within the iteration)
                     "theirs": lambda: theirs.save(f"{folder}/theirs", format),  # noqa: B023
                 },
-                scale.save_rounds * (3 if format == "feather" else 1),
+                scale.save_rounds * (2 if format == "feather" else 1),
                 warm=1 if format == "feather" else 0,
             )
         yield compared(

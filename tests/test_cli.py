@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import json
 import multiprocessing
 import os
@@ -14,13 +12,10 @@ import sys
 from collections import deque
 from multiprocessing import Pipe
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 import numpy as np
 import pytest
 from cli_stage import COMMAND, ENVIRONMENT, Line, acting, all_end, empty_folder, odd_log, plain, table_in, terminals  # noqa: F401 (fixtures)
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ringacc import tables
 from ringacc.cli import demo, main, producer, recording
@@ -399,24 +394,6 @@ def test_report_to_a_command_that_is_gone_is_no_error():
     producer._produce(lambda line: "report", theirs, queue, ())
 
     assert queue.let_go
-
-
-@given(arrivals=st.lists(st.sampled_from([0, 1, 2, 500, 999, 1000, 1001, 2500]), max_size=8))
-def test_queue_gives_way_now_and_then(arrivals):
-    """One taking ends after 1000 rows however many are waiting, takes all where they are fewer, and keeps the order."""
-    waiting, taken = SimpleQueue(), []
-    turns = producer.Turns(waiting)
-    numbers = itertools.count()
-    for arriving in [*arrivals, *[0] * len(arrivals) * 3]:
-        for _ in range(arriving):
-            waiting.put(next(numbers))
-        expected = len(taken) + min(waiting.qsize(), 1000)
-        with contextlib.suppress(Empty):
-            while True:
-                taken.append(turns.get(block=False))
-        assert len(taken) == expected
-
-    assert taken == list(range(sum(arrivals)))
 
 
 # Where it is saved ------------------------------------------------------------------------------------------------

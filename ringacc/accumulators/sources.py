@@ -21,16 +21,27 @@ from .base import Accumulator
 __all__ = ["DynamicLog", "EstimatorLog", "FramerateAccumulator", "FramerateQueueAccumulator", "QueueDataAccumulator"]
 
 
+# Items taken at a time where a queue cannot say how many there are.
+_AT_A_TIME = 10_000
+
+
 class Queue(Protocol):
     """What accumulators take from: `queue.Queue`, `multiprocessing.Queue`, `NamedTupleQueue`."""
 
     def get(self, block: bool = ...) -> Any:
         """Give the next item; raise `queue.Empty` where there is none and ``block`` is False."""
 
+    def qsize(self) -> int:
+        """Give about how many items there are."""
+
 
 def _waiting(source: Queue) -> Iterator[tuple[Any, Any]]:
-    """Take all pairs that are waiting in a queue, without waiting for more."""
-    while True:
+    """Take the pairs that are waiting in a queue now, neither waiting for more nor chasing those that come meanwhile."""
+    try:
+        count = source.qsize()
+    except NotImplementedError:  # as multiprocessing has it on macOS
+        count = _AT_A_TIME
+    for _ in range(count):
         try:
             item = source.get(block=False)
         except queues.Empty:
@@ -80,7 +91,7 @@ class QueueDataAccumulator(DataFrameAccumulator):
         self.data_queue = data_queue
 
     def update_list(self) -> None:
-        """Append all rows that are waiting in the queue; a row with other columns opens a new segment.
+        """Append all rows that are waiting in the queue now; a row with other columns opens a new segment.
 
         Raises
         ------

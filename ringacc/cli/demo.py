@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..accumulators import EstimatorLog, QueueDataAccumulator
+from ..queues import NamedTupleQueue
 from ..schema import row_class
 from ..session import Session
 from .interrupt import Interrupt
-from .producer import Line, Producer, ProducerError, Turns, clock
+from .producer import Line, Producer, ProducerError, clock
 from .recording import Log, count, folder_for, table_of
 from .terminal import TRACE_SECONDS, Display, Trace, print_table
 
@@ -218,7 +219,7 @@ class _Recording:
         Where the rows come from.
     """
 
-    def __init__(self, queue: Turns) -> None:
+    def __init__(self, queue: NamedTupleQueue) -> None:
         self._experiment = SimpleNamespace(t0=datetime.now(), protocol_runner=SimpleNamespace(running=True))
         self.behavior = QueueDataAccumulator(queue, experiment=self._experiment, name="behavior", fps_calc_points=200)
         self.estimates = EstimatorLog(self._experiment, name="estimator")

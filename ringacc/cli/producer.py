@@ -15,7 +15,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
-from queue import Empty
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,12 +23,11 @@ from ..errors import RingaccError
 from ..queues import NamedTupleQueue
 from .interrupt import Interrupt
 
-__all__ = ["Line", "Producer", "ProducerError", "Turns", "clock"]
+__all__ = ["Line", "Producer", "ProducerError", "clock"]
 
 # The clock of both processes: the same for all processes of a machine.
 clock = time.perf_counter
 
-_TURN = 1000  # rows taken before something else gets its turn
 _TICK_SECONDS = 0.001  # between two takings of rows
 _LOOK_SECONDS = 0.02  # between two looks whether to stop
 _STOP_SECONDS = 5.0  # that a producer has for its end
@@ -133,34 +131,6 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Turns:
-    """The queue as the command takes from it: it seems empty after every so many rows.
-
-    An accumulator takes all that is waiting. Where rows come faster than they are taken, that has no end, and nothing
-    would be shown meanwhile.
-
-    Parameters
-    ----------
-    queue
-        What to take from.
-    """
-
-    def __init__(self, queue: NamedTupleQueue) -> None:
-        self._queue = queue
-        self._left = _TURN
-
-    def get(self, block: bool = True) -> Any:
-        """Give the next row; `queue.Empty` where there is none, or where it is somebody else's turn."""
-        try:
-            if self._left == 0:
-                raise Empty
-            self._left -= 1
-            return self._queue.get(block)
-        except Empty:
-            self._left = _TURN
-            raise
-
-
 class Producer:
     """The command's end: a process that puts rows into ``queue`` until it is done or told to stop.
 
@@ -185,16 +155,15 @@ class Producer:
 
     def __init__(self, work: Callable[..., Any], *arguments: Any) -> None:
         # The same way on every system; and no copy of this process's threads and locks.
-        multiprocessing.set_start_method("spawn", force=True)
-        self._queue = NamedTupleQueue()
-        self.queue = Turns(self._queue)
+        processes = multiprocessing.get_context("spawn")
+        self.queue = NamedTupleQueue()
         self.report: Any = None
         self.sent: int | None = None
         self.start: float | None = None
         self._is_silent = False
-        self._pipe, theirs = multiprocessing.Pipe()
-        self._process = multiprocessing.Process(
-            target=_produce, args=(work, theirs, self._queue, arguments), name="producer", daemon=True
+        self._pipe, theirs = processes.Pipe()
+        self._process = processes.Process(
+            target=_produce, args=(work, theirs, self.queue, arguments), name="producer", daemon=True
         )
         with _signals_held():
             self._process.start()
@@ -215,7 +184,7 @@ class Producer:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
-        self._queue.close()
+        self.queue.close()
 
     def wait_for_start(self, interrupt: Interrupt) -> float | None:
         """Wait until the producer's time begins and give the clock then; None where an interrupt came before."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
 from numba import types
 
 __all__ = ["BYTES", "COUNTERS", "FLOAT", "INT", "JIT", "VOID", "c_function", "inner", "kernel", "pair_of"]
@@ -20,6 +21,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Whether functions are compiled in this process.
 JIT: bool = not numba.config.DISABLE_JIT
+
+# numba imports more of NumPy when it first sees an array from Python: 25 ms that the first look-up would wait for.
+numba.typeof(np.zeros(0))
 
 # The four types that kernels take. One set of types for every dtype of a ring: a kernel compiles once, ever.
 INT = types.int64

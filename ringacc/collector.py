@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .configfile import CONFIG_FORMATS, SavedConfig, read_config, write_config, write_whole
 from .errors import (
     EntryClashError,
     EntryNameError,
@@ -23,10 +22,11 @@ from .errors import (
     FormatError,
     RestoreWarning,
 )
-from .parameters import Parameter, own_path, parameters_of
-from .restore import RestoreTable, restored, unknown_entries
-from .tree import Entries, entries_of, entry_path, merged, near, nested, overlaid
-from .values import (
+from .metadata.configfile import CONFIG_FORMATS, SavedConfig, read_config, write_config, write_whole
+from .metadata.parameters import Parameter, own_path, parameters_of
+from .metadata.restore import RestoreTable, restored, unknown_entries
+from .metadata.tree import Entries, entries_of, entry_path, merged, near, nested, overlaid
+from .metadata.values import (
     ELIMINATED,
     FILE,
     EntryPath,

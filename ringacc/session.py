@@ -14,7 +14,7 @@ from typing import Any
 
 from .collector import DataCollector
 from .errors import EntryClashError, EntryNameError, FormatError, SessionSaveError
-from .tree import entry_path
+from .metadata.tree import entry_path
 
 __all__ = ["Session"]
 

@@ -35,10 +35,10 @@ def filled(count, hz=100.0, **settings):
     return log
 
 
-def queued(**settings):
+def queued(running=True, **settings):
     """Return an empty QueueDataAccumulator and its queue."""
     rows = queue.Queue()
-    return QueueDataAccumulator(rows, experiment=experiment(), **settings), rows
+    return QueueDataAccumulator(rows, experiment=experiment(running), **settings), rows
 
 
 def stimulus(*names):
@@ -67,21 +67,21 @@ def state(acc):
     )
 
 
-def taking(kind):
+def taking(kind, running=True, **settings):
     """Return an accumulator of one kind and a function that hands it a row (time, x)."""
     if kind == "queue":
-        acc, rows = queued()
+        acc, rows = queued(running, **settings)
 
         def put(time, x):
             rows.put((time, One(x)))
             acc.update_list()
     elif kind == "dynamic":
-        acc = DynamicLog([stimulus("x")], experiment=experiment())
+        acc = DynamicLog([stimulus("x")], experiment=experiment(running), **settings)
 
         def put(time, x):
             acc.update_list(time, {"x": x})
     else:
-        acc = estimator()
+        acc = estimator(running, **settings)
 
         def put(time, x):
             acc.update_list(time, One(x))

@@ -304,6 +304,16 @@ def test_values_at_abs_time_among_times_that_go_back(capacity):
     assert [log.values_at_abs_time(time, "previous").x for time in (1.4, 5.9, 6.0)] == [2, 0, 4]
 
 
+@pytest.mark.parametrize("capacity", [2, 1000])
+def test_values_at_abs_time_finds_a_row_that_left_the_ring(capacity):
+    """A row is found where it was closer than those that came later, however long ago it came."""
+    log = estimator(capacity=capacity)
+    for x, time in enumerate((7.0, 1.0, 9.0)):
+        log.update_list(time, One(x))
+    assert [log.values_at_abs_time(time).x for time in (7.2, 6.0, 1.5, 8.5)] == [0, 0, 1, 2]
+    assert log.values_at_abs_time(8.0, "previous").x == 0
+
+
 @pytest.mark.parametrize("capacity", [4, 1000])
 def test_get_fps(capacity):
     """The rate is (k - 1) / elapsed over the last k = min(fps_calc_points, rows) rows."""

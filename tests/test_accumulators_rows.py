@@ -22,7 +22,6 @@ from accumulator_cases import (
     experiment,
     filled,
     state,
-    stimulus,
     taking,
     xs,
 )
@@ -30,7 +29,6 @@ from accumulator_cases import (
 from ringacc import (
     Accumulator,
     DataFrameAccumulator,
-    DynamicLog,
     EstimatorLog,
     FramerateAccumulator,
     QueueDataAccumulator,
@@ -351,22 +349,9 @@ def test_a_row_may_have_no_values_but_its_time():
 def test_no_row_is_lost_while_the_protocol_runs(kind, capacity):
     """However many rows come while the protocol runs, all are there in order, whatever the ring holds."""
     count = MANY if capacity == 300 else MANY // 50
-    exp = experiment()
-    settings = {"experiment": exp, "max_history_if_not_running": 10, "capacity": capacity}
-    if kind == "queue":
-        rows = queue.Queue()
-        acc = QueueDataAccumulator(rows, **settings)
-        for frame in range(count):
-            rows.put((frame / 1000, One(frame)))
-        acc.update_list()
-    elif kind == "dynamic":
-        acc = DynamicLog([stimulus("x")], **settings)
-        for frame in range(count):
-            acc.update_list(frame / 1000, {"x": frame})
-    else:
-        acc = EstimatorLog(**settings)
-        for frame in range(count):
-            acc.update_list(frame / 1000, One(frame))
+    acc, put = taking(kind, max_history_if_not_running=10, capacity=capacity)
+    for frame in range(count):
+        put(frame / 1000, frame)
     assert len(acc.stored_data) == len(acc.times) == acc.health().rows == count
     assert np.array_equal(acc["x"], np.arange(count))
     assert np.array_equal(acc.times, np.arange(count) / 1000)
@@ -375,12 +360,11 @@ def test_no_row_is_lost_while_the_protocol_runs(kind, capacity):
     check(acc.segments[-1].ring)
 
 
+@pytest.mark.parametrize("capacity", [1, 7, 12, 1000])
 @KINDS
-def test_idle_history_is_bounded(kind):
+def test_idle_history_is_bounded(kind, capacity):
     """While the protocol does not run, rows are trimmed to the newest max_history above 1.5 x as many."""
-    acc, put = taking(kind)
-    acc.exp.protocol_runner.running = False
-    acc.max_history_if_not_running = 10
+    acc, put = taking(kind, running=False, max_history_if_not_running=10, capacity=capacity)
     kept = []
     for frame in range(100):
         put(frame / 10, float(frame))

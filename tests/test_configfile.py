@@ -235,20 +235,20 @@ def test_abandoned_temporary_files_are_removed(tmp_path):
     """A save removes what a process left of the same file long ago, and nothing else."""
     config = saved(tmp_path, 1)
     names = {
-        ".config.json.1-aa.tmp": True,
-        ".config.json.bak.1-aa.tmp": True,
-        ".config_1.json.1-aa.tmp": False,
-        "config.json.tmp": False,
+        ".config.json.1-aa.part": True,
+        ".config.json.bak.1-aa.part": True,
+        ".config_1.json.1-aa.part": False,
+        "config.json.part": False,
         ".config.json.1-aa.txt": False,
     }
     long_ago = config.stat().st_mtime - 3600
     for name in names:
         (tmp_path / name).write_text("half")
         os.utime(tmp_path / name, (long_ago, long_ago))
-    (tmp_path / ".config.json.2-bb.tmp").write_text("another process is writing this now")
+    (tmp_path / ".config.json.2-bb.part").write_text("another process is writing this now")
     saved(tmp_path, 2)
-    left = {name for name in os.listdir(tmp_path) if "tmp" in name or "txt" in name}
-    assert left == {name for name, removed in names.items() if not removed} | {".config.json.2-bb.tmp"}
+    left = {name for name in os.listdir(tmp_path) if "part" in name or "txt" in name}
+    assert left == {name for name, removed in names.items() if not removed} | {".config.json.2-bb.part"}
 
 
 KILLED = """

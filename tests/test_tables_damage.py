@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -40,17 +41,19 @@ def test_what_goes_wrong_leaves_the_old_file(format, error, tmp_path, monkeypatc
 
 
 def test_the_new_file_is_on_disk_before_it_takes_the_name(tmp_path, monkeypatch):
-    """The whole file is synced while the old one still has the name."""
+    """The whole file is synced while the old one still has the name, and the folder once the new one has it."""
     path = save([LOG[:1]], tmp_path / "log", "csv")
     seen = []
 
     def look(descriptor):
-        seen.append((os.fstat(descriptor).st_size, path.stat().st_size))
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        seen.append(("folder" if is_folder else os.fstat(descriptor).st_size, path.stat().st_size))
 
     old = path.stat().st_size
     monkeypatch.setattr(os, "fsync", look)
     save([LOG], tmp_path / "log", "csv")
-    assert seen == [(path.stat().st_size, old)]
+    new = path.stat().st_size
+    assert seen == [(new, old), ("folder", new)]
 
 
 FULL_DISK = """

@@ -36,7 +36,7 @@ class Queue(Protocol):
 
 
 def _waiting(source: Queue) -> Iterator[tuple[Any, Any]]:
-    """Take the pairs that are waiting in a queue now, neither waiting for more nor chasing those that come meanwhile."""
+    """Take the pairs that are waiting in a queue now, without waiting for more or chasing those that come meanwhile."""
     try:
         count = source.qsize()
     except NotImplementedError:  # as multiprocessing has it on macOS

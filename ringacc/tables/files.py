@@ -1,6 +1,6 @@
 """Tables as files: saved whole or not at all, loaded with a clear word where they are not what they say.
 
-Belongs here: names and extensions of the formats, the way a file gets to its place, what is wrong
+Belongs here: names and extensions of the formats, what is wrong
 with a file that cannot be read, and the formats that a library writes as they are (feather, hdf5,
 parquet). May not be here: how rows become columns, or how text is spelled.
 """
@@ -10,16 +10,15 @@ from __future__ import annotations
 import codecs
 import os
 import re
-import secrets
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from ..errors import FormatError, LogFileError, MissingFileError, SaveError, SchemaError
+from ..whole import replacing
 from .arrow import arrow_batch, refuse_bytes
 from .columns import Blocks, Columns, check_column_names, columns_of, frame_columns, frame_of
 from .text import read_csv, read_json, write_csv, write_json
@@ -117,7 +116,7 @@ def save(data: Blocks | pd.DataFrame, path: str | os.PathLike[str], format: str 
         raise MissingFileError(f"expected a folder to save to, found no {target.parent}: make it")
     batch = arrow_batch(_columns(data))
     try:
-        with _replacing(target) as file:
+        with replacing(target) as file:
             _WRITERS[format](batch, file)
     except OSError as error:
         raise SaveError(
@@ -139,23 +138,6 @@ def _columns(data: Blocks | pd.DataFrame) -> Columns:
     if not columns:
         raise SchemaError("expected at least one column, found none: there is nothing to save")
     return columns
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    """Open a file beside the target that takes its place when all is on disk, or vanishes."""
-    # A link stays a link: what it points to is replaced.
-    target = Path(os.path.realpath(target))
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        with open(part, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _write_feather(batch: pa.RecordBatch, file: IO[bytes]) -> None:

@@ -23,7 +23,7 @@ from enum import Enum, Flag
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Union
 
-from .errors import MisfitError
+from ..errors import MisfitError
 from .values import NOT_FINITE, TEXT_KINDS, fields_of, json_bytes, plain
 
 __all__ = ["UNDECLARED", "declared_types", "described", "fit", "made_like"]

@@ -13,7 +13,7 @@ from enum import Enum
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from .errors import MisfitError, ParametersError
+from ..errors import MisfitError, ParametersError
 from .typefit import UNDECLARED, declared_types, described, fit, made_like
 from .values import DEEPEST, EntryPath, fields_of, joined, same
 

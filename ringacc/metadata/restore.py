@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .errors import EntryValueError, MisfitError
+from ..errors import EntryValueError, MisfitError
 from .parameters import Parameter, accepted
 from .tree import Entries, entries_of
 from .typefit import described

@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from .errors import EntryValueError
+from ..errors import EntryValueError
 
 __all__ = [
     "DEEPEST",

@@ -1,8 +1,8 @@
-"""Config files that are whole or not there: written at once, with the one before as a backup.
+"""Config files, with the one before as a backup.
 
-Belongs here: the atomic write of any small file, the two formats of a config file (JSON, HDF5) as
-bytes, and which of config and backup is read.
-May not be here: what the entries mean. ``tables`` is imported inside the calls that need it.
+Belongs here: the two formats of a config file (JSON, HDF5) as bytes, and which of config and backup is read. May not be
+here: how a file gets to its place (``ringacc.whole``), what the entries mean. ``tables`` is imported inside the calls
+that need it.
 
 A config file holds one document: the tree of the entries, and beside its categories, under the name "/types" (which
 no category can have), the kinds that JSON has no word for, by JSON pointer. In HDF5 each category, and the types, is
@@ -12,7 +12,6 @@ share the one way to the disk.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import warnings
@@ -20,7 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from .errors import ConfigWarning, MetadataFileError
+from ..errors import ConfigWarning, MetadataFileError
+from ..whole import replacing
 from .values import TypeNotes, json_bytes, revive
 
 __all__ = ["CONFIG_FORMATS", "SavedConfig", "read_config", "write_config", "write_whole"]
@@ -29,8 +29,6 @@ CONFIG_FORMATS = ("json", "h5")
 
 _TYPES = "/types"
 _MISSING = "none"
-# Longer than any write of a small file takes: whoever began this temporary file is gone.
-_ABANDONED_SECONDS = 60.0
 
 
 # Writing -----------------------------------------------------------------------------------------
@@ -39,52 +37,18 @@ _ABANDONED_SECONDS = 60.0
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file at once: readers, and a next start after a crash, find the old or the new.
 
-    The data go to a temporary file in the same folder, which is flushed to the disk and then
-    renamed; a missing folder is made. Raises MetadataFileError; the file there is whole.
+    A missing folder is made. Raises MetadataFileError; the file there is whole.
     """
-    path = Path(os.path.realpath(path))  # through a link, so that the link itself stays one
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_through(temporary, path, data)
+        with replacing(path) as file:
+            file.write(data)
     except OSError as error:
         raise MetadataFileError(
             error.errno,
             f"expected to write {path}, found: {error.strerror or error}; nothing is half-written there; free some "
             "space or choose a folder that can be written, and save again",
         ) from error
-
-
-def _write_through(temporary: Path, path: Path, data: bytes) -> None:
-    """Write a temporary file, rename it, and flush both to the disk; leave no temporary file."""
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _remove_abandoned(path, temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):  # the error that is under way says more
-            temporary.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # elsewhere a folder cannot be opened, and needs no flush of its own
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _remove_abandoned(path: Path, temporary: Path) -> None:
-    """Remove what a killed process left of this file, long ago by the folder's own clock."""
-    now = temporary.stat().st_mtime
-    with os.scandir(path.parent) as entries:
-        others = [e for e in entries if e.name.startswith(f".{path.name}.") and e.name.endswith(".tmp")]
-    for other in others:
-        with contextlib.suppress(OSError):  # another process cleans up as well, or it is not ours to remove
-            if now - other.stat().st_mtime > _ABANDONED_SECONDS:
-                os.unlink(other)
 
 
 # Formats -----------------------------------------------------------------------------------------

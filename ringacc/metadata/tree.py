@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from .errors import EntryClashError, EntryNameError
+from ..errors import EntryClashError, EntryNameError
 from .values import DEEPEST, EntryPath, joined
 
 __all__ = ["Entries", "entries_of", "entry_path", "merged", "near", "nested", "overlaid"]

@@ -12,14 +12,12 @@ from typing import Any
 import numpy as np
 
 from . import schema
-from .block import Array, Block, as_bytes
+from .block import Array, Block
 from .errors import RingFullError, RowKindError, RowTimeError
 from .kernels import capi, push
 from .kernels.times import extend_timed
 
 __all__ = ["Appender", "checked_time"]
-
-_NO_LIMIT = np.iinfo(np.int64).max
 
 
 def checked_time(time: Any) -> float:
@@ -102,7 +100,7 @@ class Appender:
             block.bytes,
             block.capacity,
             block.row_bytes,
-            as_bytes(rows),
+            block.bytes_of(rows),
             len(rows),
         )
         if bad >= 0:
@@ -118,17 +116,21 @@ class Appender:
                 "allow_overwrite=False: nothing was written"
             )
 
-    def builtin(self, declined: Callable[..., Any], doc: str | None, row_type: type | None = None) -> Any:
-        """Give the compiled append, which calls ``declined`` with its arguments for what is not plain; None: no such.
-
-        With ``row_type`` it takes rows of exactly that type.
-        """
+    def builtin(self, declined: Callable[..., Any], doc: str | None) -> Any:
+        """Give the compiled append, which calls ``declined`` for what is not plain; None where there is none."""
         if self._plan is None:
             return None
-        self._plan[push.ROW_TYPE] = 0 if row_type is None else id(row_type)
-        return push.builtin_append(self._plan, declined, doc or "", self._block, self._scratch, row_type)
+        target = push.Target()
+        self.take_from(target)
+        return push.builtin_append(target, declined, doc or "")
 
-    def set_limit(self, rows: int | None) -> None:
-        """Let the builtin give True where more than this many rows are there; None: never."""
+    def take_from(self, target: push.Target, row_type: type | None = None) -> None:
+        """Let the builtin of a target append here, rows of exactly ``row_type`` where one is given."""
         if self._plan is not None:
-            self._plan[push.LIMIT] = _NO_LIMIT if rows is None else rows
+            self._plan[push.ROW_TYPE] = 0 if row_type is None else id(row_type)
+        target.point_at(self._plan, self._block, self._scratch, row_type)
+
+    def set_limit(self, rows: int) -> None:
+        """Set the number of rows above which the builtin does what its limit says."""
+        if self._plan is not None:
+            self._plan[push.LIMIT] = rows

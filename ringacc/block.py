@@ -6,7 +6,6 @@ it. May not be here: what a row means, or how a row is made.
 
 from __future__ import annotations
 
-import functools
 import operator
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from .errors import CapacityError, CapacityMemoryError
 from .kernels import rows as counters_of
 
-__all__ = ["Block", "as_bytes"]
+__all__ = ["Block"]
 
 Array = np.ndarray[Any, Any]
 
@@ -29,12 +28,13 @@ class Block:
     again at i + capacity; ``bytes`` is the same memory as bytes, and ``visible`` the same as a read-only view.
     """
 
-    __slots__ = ("bytes", "capacity", "counters", "counts", "dtype", "row_bytes", "rows", "visible")
+    __slots__ = ("_in_buffer", "bytes", "capacity", "counters", "counts", "dtype", "row_bytes", "rows", "visible")
 
     def __init__(self, capacity: int, dtype: np.dtype[Any]) -> None:
         self.capacity = _checked_capacity(capacity, dtype)
         self.dtype = dtype
         self.row_bytes = dtype.itemsize
+        self._in_buffer = _in_buffer(dtype)
         header = counters_of.COUNTERS_LENGTH * 8
         memory = _zeros(header + 2 * self.capacity * self.row_bytes + _CACHE_LINE, capacity, dtype)
         start = -memory.ctypes.data % _CACHE_LINE
@@ -103,30 +103,34 @@ class Block:
         """Put the rows of a contiguous array of the block's dtype, in their order, before the oldest."""
         self._put(counters_of.extend_left, source)
 
+    def bytes_of(self, source: Array) -> Array:
+        """Give the bytes of a contiguous array of the block's dtype as kernels take them."""
+        return _as_bytes(source, self._in_buffer)
+
     def _put(self, kernel: Any, source: Array) -> None:
         if len(source):
-            kernel(self.counters, self.bytes, self.capacity, self.row_bytes, as_bytes(source), len(source))
+            kernel(self.counters, self.bytes, self.capacity, self.row_bytes, self.bytes_of(source), len(source))
 
 
-def as_bytes(source: Array) -> Array:
-    """Give the bytes of a C-contiguous array as kernels take them.
+def _as_bytes(source: Array, in_buffer: bool) -> Array:
+    """Give the bytes of a C-contiguous array as kernels take them; ``in_buffer``: its dtype is in the buffer protocol.
 
     What is read-only is copied: numba holds it for another type, and a view of a ring may be the very rows that are
     about to be overwritten.
     """
     if not source.flags.writeable:
         source = source.copy()
-    if source.dtype.names is not None and not _has_dates(source.dtype):
-        # Half the cost of a view, which NumPy checks field by field; but dates have no place in the buffer protocol.
+    if in_buffer:
+        # Half the cost of a view, which NumPy checks field by field.
         return np.frombuffer(source, np.uint8)
     return source.reshape(-1).view(np.uint8)
 
 
-@functools.lru_cache(maxsize=256)
-def _has_dates(dtype: np.dtype[Any]) -> bool:
+def _in_buffer(dtype: np.dtype[Any]) -> bool:
+    """Say whether arrays of a dtype can be seen as a buffer; those with dates cannot."""
     if dtype.names is not None:
-        return any(_has_dates(dtype[name]) for name in dtype.names)
-    return dtype.base.kind in "mM" or (dtype.base.names is not None and _has_dates(dtype.base))
+        return all(_in_buffer(dtype[name]) for name in dtype.names)
+    return dtype.base.kind not in "mM" and (dtype.base.names is None or _in_buffer(dtype.base))
 
 
 def _checked_capacity(capacity: Any, dtype: np.dtype[Any]) -> int:

@@ -250,7 +250,7 @@ def fps(ring: Handle, points: int) -> float:
     >>> from ringacc.jit import fps
     >>> track = TimeRing(100, {"x": "f8"})
     >>> track.extend([0.0, 0.5, 1.0], [[1], [2], [3]])
-    >>> fps(track.jit, 10)
+    >>> float(fps(track.jit, 10))
     2.0
     """
     if points < 2:

@@ -258,7 +258,8 @@ class RingBuffer(Ring, Sequence[Any]):
         if type(self).append is RingBuffer.append:
             fast = self._appender.builtin(self._appender.append_value, RingBuffer.append.__doc__)
             if fast is not None:
-                self.__dict__["append"] = fast
+                # As an attribute, not by __dict__: that would make every later look-up of one slower.
+                self.append = fast  # type: ignore[method-assign]
 
     @property
     def shape(self) -> tuple[int, ...]:

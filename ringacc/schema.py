@@ -336,7 +336,7 @@ def rows_of(dtype: np.dtype[Any], values: Any) -> Array:
     For a structured dtype the values are a structured array with the same names, or a sequence of sequences.
     """
     if isinstance(values, np.ndarray) and values.dtype == dtype and values.ndim == 1:
-        return np.ascontiguousarray(values)
+        return values if values.flags.c_contiguous else values.copy()
     if dtype.names is not None:
         columns = _columns_of(dtype.names, values)
         rows = np.zeros(len(columns[0]), dtype)

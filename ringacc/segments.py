@@ -14,6 +14,7 @@ import numpy as np
 from .appending import Appender
 from .block import Array
 from .history import History
+from .kernels.push import Target
 from .schema import row_class
 from .timering import How, TimeRing, find
 
@@ -61,16 +62,12 @@ class Segment:
             self.make_room()
         self.ring.append(t, values)
 
-    def fast_append(self, declined: Callable[..., Any], row_type: type) -> Callable[..., Any]:
-        """Give an append that calls ``declined`` for all but plain rows of this type, and where the ring is full.
-
-        It gives True where the limit is passed.
-        """
-        builtin = self._appender.builtin(declined, TimeRing.append.__doc__, row_type)
-        return declined if builtin is None else builtin
+    def take_from(self, target: Target, row_type: type) -> None:
+        """Let the builtin of a target append plain rows of this type here, as long as the ring is not full."""
+        self._appender.take_from(target, row_type)
 
     def set_limit(self, rows: int) -> None:
-        """Set the number of rows, of history and ring, above which the fast append gives True."""
+        """Set the number of rows, of history and ring, above which the builtin does what its limit says."""
         self._appender.set_limit(rows - len(self.history))
 
     def extend(self, rows: Array) -> None:
@@ -84,10 +81,10 @@ class Segment:
 
     def make_room(self) -> None:
         """Move the oldest part of the ring to the history."""
-        ring = self.ring
+        ring, length = self.ring, len(self.ring)
         count = max(ring.capacity // _PARTS, 1)
-        self.history.add(ring.last(len(ring))[:count])
-        ring.trim_to(len(ring) - count)
+        self.history.add(ring.last(length)[:count], in_order=not ring.health().backward)
+        ring.trim_to(length - count)
 
     def close(self) -> None:
         """Move all rows to the history and give the ring's memory back; nothing can be put in any more."""

@@ -99,7 +99,8 @@ class TimeRing(Ring):
         if type(self).append is TimeRing.append:
             fast = self._appender.builtin(self._appender.append_row, TimeRing.append.__doc__)
             if fast is not None:
-                self.__dict__["append"] = fast
+                # As an attribute, not by __dict__: that would make every later look-up of one slower.
+                self.append = fast  # type: ignore[method-assign]
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import queue
+import sys
+import weakref
 from collections import namedtuple
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -392,6 +395,60 @@ def test_idle_history_is_bounded_while_a_long_queue_is_taken():
     assert max(most) == 30
     assert 20 <= len(acc.stored_data) <= 30
     assert acc["x"].tolist() == list(range(1000))[-len(acc.stored_data) :]
+
+
+@pytest.mark.parametrize("running", [True, 1, np.True_, False, 0, np.False_, None], ids=repr)
+@KINDS
+def test_whether_the_protocol_runs_is_asked_for_each_row(kind, running):
+    """What counts is the experiment, its runner and what that says, true or false, at the moment of each row."""
+    acc, put = taking(kind, max_history_if_not_running=10)
+
+    def rows_after(more):
+        first = len(acc.stored_data)
+        for frame in range(more):
+            put(first + frame, 1.0)
+        return len(acc.stored_data)
+
+    assert rows_after(30) == 30
+    acc.exp.protocol_runner.running = running
+    assert rows_after(1) == (31 if running else 10)
+    acc.exp.protocol_runner = experiment(True).protocol_runner
+    assert rows_after(60) == (91 if running else 70)
+    acc.exp.protocol_runner = experiment(running).protocol_runner
+    assert rows_after(1) == (92 if running else 10)
+    acc.exp = experiment(True)
+    assert rows_after(30) == (122 if running else 40)
+    acc.exp = experiment(running, T0 - timedelta(seconds=100))
+    assert rows_after(1) == (123 if running else 10)
+    put(T0, 1.0)
+    assert acc.times[-1] == 100.0
+
+
+@pytest.mark.parametrize("running", [True, False])
+@KINDS
+def test_handing_in_rows_holds_on_to_nothing(kind, running):
+    """No reference is kept to a row, a time or the experiment, however many rows came."""
+    acc, put = taking(kind, running, max_history_if_not_running=10)
+    time, value = 123.5, 678.25
+    for _ in range(50):
+        put(time, value)
+    things = (time, value, acc.exp, acc.exp.protocol_runner, acc)
+    before = [sys.getrefcount(thing) for thing in things]
+    for _ in range(500):
+        put(time, value)
+    assert [sys.getrefcount(thing) for thing in things] == before
+
+
+@KINDS
+def test_an_accumulator_is_forgotten_with_its_last_reference(kind):
+    """What an accumulator holds is free again once nobody holds the accumulator."""
+    acc, put = taking(kind, capacity=16)
+    for frame in range(100):
+        put(frame, 1.0)
+    gone = weakref.ref(acc)
+    del acc, put
+    gc.collect()
+    assert gone() is None
 
 
 def test_rows_of_a_run_are_trimmed_when_it_has_stopped():

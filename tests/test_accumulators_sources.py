@@ -15,6 +15,7 @@ from accumulator_cases import (
     Eyes,
     One,
     Tail,
+    estimator,
     experiment,
     queued,
     state,
@@ -399,3 +400,46 @@ def test_estimator_log():
     assert heard == [(0.0, 0.0, 0)]
     assert log.get_last_n(2).tolist() == [[7.0, 3.5, 7.0], [8.0, 4.0, 8.0]]
     assert 4 <= len(log.stored_data) <= 6
+
+
+@pytest.mark.parametrize("taken", ["before the first row", "after the first row"])
+def test_estimator_log_by_a_method_that_was_taken_before(taken):
+    """An update_list that somebody holds puts rows where they belong, whatever has happened since."""
+    log = estimator(capacity=8, max_history_if_not_running=6)
+    put = log.update_list
+    put(0.0, Tail(0, 0))
+    if taken == "after the first row":
+        put = log.update_list
+    for frame in range(1, 20):
+        put(frame, Tail(frame, 0))
+    log.update_list(20, One(20))
+    put(21, One(21))
+    put(22, Tail(22, 0))
+    put(23, Tail(0.5, 0))
+    put(24, Tail(24, 0))
+    with pytest.raises(RowKindError):
+        put(25, Tail("25", 0))
+    assert [len(segment) for segment in log.segments] == [20, 2, 1, 2]
+    assert log.get_dataframe()["x"].tolist() == [*map(float, range(23)), 0.5, 24.0]
+    log.exp.protocol_runner.running = False
+    put(25, Tail(25, 0))
+    assert log.get_dataframe()["t"].tolist() == [20, 21, 22, 23, 24, 25]
+    log.reset()
+    put(26, Tail(26, 0))
+    assert log.get_last_n().tolist() == [[26, 26, 0]]
+    assert log.health().rows == 1
+
+
+def test_estimator_log_with_an_update_list_of_its_own():
+    """A class that says itself what an update is has the last word, from the first row to the last."""
+
+    class Doubled(EstimatorLog):
+        """Double what comes."""
+
+        def update_list(self, t, data):
+            super().update_list(t, One(2 * data.x))
+
+    log = Doubled(experiment())
+    for frame in range(5):
+        log.update_list(frame, One(frame))
+    assert log["x"].tolist() == [0, 2, 4, 6, 8]

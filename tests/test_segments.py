@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -153,30 +152,6 @@ def test_trim_to(kept):
     segment, model = holding(16, map(float, range(40)))
     segment.trim_to(kept)
     assert flat(segment.blocks()) == model.last(kept)
-    check(segment.ring)
-
-
-@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
-def test_fast_append_takes_plain_rows_of_one_type():
-    """The fast way says True above the limit, and hands on what is not plain, and all where the ring is full."""
-    segment, _ = holding(8, [0.0])
-    handed = []
-    append = segment.fast_append(lambda *row: handed.append(row), tuple)
-    segment.set_limit(3)
-    assert [append(float(x), (x, True)) for x in range(1, 5)] == [None, None, True, True]
-    for row in ((5.0, [5, True]), (5.0, (5.5, True)), (5.0, (5,)), (math.nan, (5, True)), (None, (5, True))):
-        append(*row)
-        assert handed.pop() == row
-    assert segment.column("x").tolist() == [0, 1, 2, 3, 4]
-    for x in range(5, 8):
-        append(float(x), (x, True))
-    assert handed == []
-    append(8.0, (8, True))
-    assert handed == [(8.0, (8, True))]
-    segment.make_room()
-    segment.set_limit(9)
-    assert append(8.0, (8, True)) is None
-    assert segment.column("x").tolist() == list(range(9))
     check(segment.ring)
 
 

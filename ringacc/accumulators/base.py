@@ -21,6 +21,8 @@ from .. import schema
 from ..appending import checked_time
 from ..block import Array
 from ..errors import RowError, RowKindError, RowLengthError, RowTimeError
+from ..kernels import capi
+from ..kernels.push import Limit, Target, builtin_append
 from ..segments import Segment, StoredRows
 
 __all__ = ["CAPACITY", "Accumulator", "SegmentedAccumulator"]
@@ -79,9 +81,19 @@ class Accumulator:
 
     def __init__(self, experiment: Any = None, name: str = "", max_history_if_not_running: int = 1000) -> None:
         self.name = name
-        self.exp = _NoExperiment() if experiment is None else experiment
+        # In a list, so that what holds the list sees it change.
+        self._experiment = [_NoExperiment() if experiment is None else experiment]
         self._max_history = _checked_history(max_history_if_not_running)
         self._segment = Segment(_TIME_ONLY, 0)
+
+    @property
+    def exp(self) -> Any:
+        """The experiment, or what stands for it; may be set, and holds from the next row on."""
+        return self._experiment[0]
+
+    @exp.setter
+    def exp(self, experiment: Any) -> None:
+        self._experiment[0] = experiment
 
     @property
     def max_history_if_not_running(self) -> int:
@@ -164,17 +176,22 @@ class SegmentedAccumulator(Accumulator):
         self._older: list[Segment] = []
         # Whether a row has decided the dtypes of the newest segment.
         self._opened = False
-        # The fast way in, or ``_append_slowly``, which is the definition. Gives True where a trim is due.
-        self._append: Callable[[Any, Any], Any] = self._append_slowly
         self._row_type: type | None = None
+        self._target = Target()
+        # The fast way in, or ``_append_slowly``, which is the definition. One for life: who holds it may keep it.
+        self._append: Callable[[Any, Any], Any] = self._append_slowly
+        if capi.AVAILABLE:
+            limit = Limit(self.trim_data, self._experiment, ("protocol_runner", "running"))
+            self._append = builtin_append(self._target, self._append_slowly, "Append a row.", limit)
 
-    def _append_slowly(self, t: Any, data: Any) -> bool:
-        """Append any row that is one, opening a segment where needed; give whether a trim is due."""
+    def _append_slowly(self, t: Any, data: Any) -> None:
+        """Append any row that is one, opening a segment and trimming where needed."""
         if self._opened and self._segment.ring.is_full:
             # What the fast way in declines most often: there is nothing odd about the row.
             self._segment.make_room()
             self._set_limit()
-            return bool(self._append(t, data))
+            self._append(t, data)
+            return
         time = self._seconds(t)
         columns, values = self._columns_of(data), tuple(data)
         segment = self._segment
@@ -190,7 +207,8 @@ class SegmentedAccumulator(Accumulator):
                 self._open(schema.widened(segment.dtype, values), time, values, type(data))
         if type(data) is not self._row_type:
             self._bind(type(data))
-        return self._set_limit()
+        if self._set_limit():
+            self.trim_data()
 
     def _columns_of(self, data: Any) -> tuple[str, ...]:
         """Give the names of the values in a row that a caller handed in."""
@@ -215,15 +233,15 @@ class SegmentedAccumulator(Accumulator):
     def _bind(self, row_type: type) -> None:
         """Let rows of this type take the fast way into the newest segment."""
         self._row_type = row_type
-        self._append = self._segment.fast_append(self._append_slowly, row_type)
+        self._segment.take_from(self._target, row_type)
         self._set_limit()
 
     def _declare(self, dtype: np.dtype[Any]) -> None:
         """Make the newest segment one that holds no rows yet; its first row will decide the dtypes."""
+        self._target.point_at(None)
         self._segment = Segment(dtype, 0)
         self._opened = False
         self._row_type = None
-        self._append = self._append_slowly
 
     def _close(self) -> None:
         """Put the newest segment to the older ones."""

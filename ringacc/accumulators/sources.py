@@ -114,8 +114,7 @@ class QueueDataAccumulator(DataFrameAccumulator):
         for time, data in _waiting(self.data_queue):
             # The fast way in takes times as numbers only.
             seconds = self._seconds(time) if isinstance(time, datetime) else time
-            if self._append(seconds, data) and not self.exp.protocol_runner.running:
-                self.trim_data()
+            self._append(seconds, data)
 
 
 class EstimatorLog(DataFrameAccumulator):
@@ -138,6 +137,12 @@ class EstimatorLog(DataFrameAccumulator):
     >>> log.stored_data[-1]
     Row(t=0.1, vigour=0.5)
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if type(self).update_list is EstimatorLog.update_list:
+            # The same without the frame of the method, which would be a third of the cost of a row.
+            self.update_list = self._append  # type: ignore[method-assign, assignment]
 
     def update_list(self, t: float | datetime, data: Any) -> None:
         """Append a row.
@@ -167,8 +172,7 @@ class EstimatorLog(DataFrameAccumulator):
         >>> from ringacc import EstimatorLog
         >>> EstimatorLog().update_list(0.1, namedtuple("Estimate", "vigour")(0.5))
         """
-        if self._append(t, data) and not self.exp.protocol_runner.running:
-            self.trim_data()
+        self._append(t, data)
 
 
 class DynamicLog(DataFrameAccumulator):
@@ -253,8 +257,7 @@ class DynamicLog(DataFrameAccumulator):
         if not isinstance(data, Mapping):
             raise RowKindError(f"expected values by parameter name, such as a dict, found {data!r}")
         values = tuple(data.get(name, np.nan) for name in self._names)
-        if self._append(time, values) and not self.exp.protocol_runner.running:
-            self.trim_data()
+        self._append(time, values)
         self.dropped += sum(name not in self._names for name in data)
 
     def update_stimuli(self, stimuli: Iterable[Any]) -> None:

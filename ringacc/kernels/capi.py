@@ -167,6 +167,7 @@ if AVAILABLE:
     list_item = _call("PyList_GetItem", INT, INT, INT)
     error_occurred = _call("PyErr_Occurred", INT)
     error_clear = _call("PyErr_Clear", types.void)
+    attribute = _call("PyObject_GetAttr", INT, INT, INT)
     increment = _call("Py_IncRef", types.void, INT)
     decrement = _call("Py_DecRef", types.void, INT)
     call = _call("PyObject_Vectorcall", INT, INT, INT, INT, INT)

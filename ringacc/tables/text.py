@@ -120,9 +120,10 @@ def _spelled(
         if pc.any(pc.equal(column, pc.trunc(column))).as_py():
             # Arrow spells 620.0 as 620, and a column of those would be read back as integers.
             spelled = pc.replace_substring_regex(spelled, r"^(-?[0-9]+)$", r"\1.0")
-        signed = pc.if_else(pc.less(column, pc.negate(column)), _text(f"-{infinity}"), _text(infinity))
-        spelled = pc.if_else(pc.is_inf(column), signed, spelled)
-        spelled = pc.if_else(pc.is_nan(column), _text(None), spelled)
+        if not pc.all(pc.is_finite(column), min_count=0).as_py():
+            signed = pc.if_else(pc.less(column, pc.negate(column)), _text(f"-{infinity}"), _text(infinity))
+            spelled = pc.if_else(pc.is_inf(column), signed, spelled)
+            spelled = pc.if_else(pc.is_nan(column), _text(None), spelled)
     else:
         spelled = text_array([None if cell is None else quote(cell) for cell in column.to_pylist()])
     return spelled

@@ -314,7 +314,7 @@ def test_values_at_abs_time_finds_a_row_that_left_the_ring(capacity):
     assert log.values_at_abs_time(8.0, "previous").x == 0
 
 
-@pytest.mark.parametrize("capacity", [4, 1000])
+@pytest.mark.parametrize("capacity", [2, 4, 1000])
 def test_get_fps(capacity):
     """The rate is (k - 1) / elapsed over the last k = min(fps_calc_points, rows) rows."""
     log = filled(100, hz=300, capacity=capacity)

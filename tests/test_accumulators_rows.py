@@ -427,9 +427,21 @@ def test_whether_the_protocol_runs_is_asked_for_each_row(kind, running):
 @pytest.mark.parametrize("running", [True, False])
 @KINDS
 def test_handing_in_rows_holds_on_to_nothing(kind, running):
-    """No reference is kept to a row, a time or the experiment, however many rows came."""
+    """No reference is kept to a row, a time, the experiment or what that says, however many rows came."""
     acc, put = taking(kind, running, max_history_if_not_running=10)
     time, value = 123.5, 678.25
+    said = weakref.WeakSet()
+
+    class Runner:
+        """Say whether it runs by an object that is nobody else's."""
+
+        @property
+        def running(self):
+            answer = type("Answer", (), {"__bool__": lambda _: running})()
+            said.add(answer)
+            return answer
+
+    acc.exp.protocol_runner = Runner()
     for _ in range(50):
         put(time, value)
     things = (time, value, acc.exp, acc.exp.protocol_runner, acc)
@@ -437,6 +449,8 @@ def test_handing_in_rows_holds_on_to_nothing(kind, running):
     for _ in range(500):
         put(time, value)
     assert [sys.getrefcount(thing) for thing in things] == before
+    gc.collect()
+    assert len(said) == 0
 
 
 @KINDS

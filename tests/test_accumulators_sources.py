@@ -28,6 +28,7 @@ from ringacc import (
     FramerateAccumulator,
     FramerateQueueAccumulator,
     QueueDataAccumulator,
+    load,
 )
 from ringacc.errors import (
     RowError,
@@ -327,6 +328,15 @@ def test_update_stimuli_opens_a_segment():
     log.update_stimuli([stimulus("x", "gain")])
     log.update_list(11, {"gain": 0.5})
     assert [len(segment) for segment in log.segments] == [10, 1, 1]
+
+
+def test_rows_are_saved_though_the_new_stimuli_have_none(tmp_path):
+    """The rows of earlier stimuli are written before the first row of the new ones has come."""
+    log = dynamic(stimulus("x"))
+    log.update_list(0.5, {"x": 1.5})
+    log.update_stimuli([stimulus("gain")])
+    assert log.save(tmp_path / "log", "feather") == "log.feather"
+    assert load(tmp_path / "log.feather").to_numpy().tolist() == [[0.5, 1.5]]
 
 
 @pytest.mark.parametrize("name", ["t", "", 5])

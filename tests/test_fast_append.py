@@ -101,3 +101,24 @@ def test_nothing_is_kept_or_leaked():
     del log
     gc.collect()
     assert gone() is None
+
+
+def test_who_listens_may_open_the_next_segment():
+    """A row of other columns, appended while the first row of a segment is announced, is not mixed with it."""
+    Pair = namedtuple("Pair", "a b")
+    log = EstimatorLog()
+    heard = []
+
+    def answer():
+        heard.append(log.columns)
+        if len(heard) == 1:
+            log.update_list(0.5, Pair(7, 8))
+
+    log.sig_acc_init.connect(answer)
+    log.update_list(0.0, Row(1, 2))
+    log.update_list(1.0, Row(3, 4))
+
+    assert heard == [("t", "x", "y"), ("t", "a", "b"), ("t", "x", "y")]
+    frame = log.get_dataframe()
+    assert frame["x"].dropna().tolist() == [1, 3]
+    assert frame["a"].dropna().tolist() == [7]

@@ -15,7 +15,7 @@ from ringacc.testing import TimeRingModel, check, same, times
 
 FIELDS = [("x", "i8"), ("ok", "?")]
 DTYPE = np.dtype([("t", "f8"), *FIELDS])
-CAPACITIES = (1, 2, 3, 16, 33)
+CAPACITIES = (1, 2, 3, 16, 33, 80)
 EVERY_CAPACITY = pytest.mark.parametrize("capacity", CAPACITIES)
 
 
@@ -131,6 +131,14 @@ def test_last_and_window_are_views_where_the_ring_has_all():
         assert len(rows) == 40
     segment.trim_to(5)
     assert not segment.window(100.0).flags.owndata
+
+
+def test_window_finds_a_late_row_among_earlier_ones():
+    """A row of the window is found in the history though those on both sides of it are too old."""
+    segment, model = holding(64, [1.0, 9.0, 2.0, 3.0, *[4.0] * 70, 10.0])
+    assert len(segment.history) >= 4
+    assert segment.window(2.0)["t"].tolist() == [9.0, 10.0]
+    assert same(segment.window(6.5), model.window(6.5))
 
 
 def test_close_gives_the_ring_back():

@@ -205,8 +205,9 @@ class SegmentedAccumulator(Accumulator):
             except RowError:
                 # The value is a number that its column cannot hold, or ``widened`` says what is wrong with it.
                 self._open(schema.widened(segment.dtype, values), time, values, type(data))
-        if type(data) is not self._row_type:
-            self._bind(type(data))
+            else:
+                if type(data) is not self._row_type:
+                    self._bind(type(data))
         if self._set_limit():
             self.trim_data()
 

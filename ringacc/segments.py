@@ -39,11 +39,15 @@ class Segment:
 
     def __init__(self, dtype: np.dtype[Any], capacity: int) -> None:
         self.dtype = dtype
-        self.ring = TimeRing(capacity, dtype, allow_overwrite=False)
-        # Beside the ring's own, because it has a row type and a limit.
-        self._appender = Appender(self.ring._block, timed=True, overwrite=False)
         self.history = History(dtype)
         self.make_row = row_class(self.columns)
+        self._use_ring(capacity)
+
+    def _use_ring(self, capacity: int) -> None:
+        """Begin with an empty ring."""
+        self.ring = TimeRing(capacity, self.dtype, allow_overwrite=False)
+        # Beside the ring's own, because it has a row type and a limit.
+        self._appender = Appender(self.ring._block, timed=True, overwrite=False)
 
     def __len__(self) -> int:
         return len(self.history) + len(self.ring)
@@ -89,7 +93,7 @@ class Segment:
     def close(self) -> None:
         """Move all rows to the history and give the ring's memory back; nothing can be put in any more."""
         self.history.add(self.ring.last(len(self.ring)))
-        self.ring = TimeRing(0, self.dtype, allow_overwrite=False)
+        self._use_ring(0)
 
     def blocks(self) -> list[Array]:
         """Give all rows in blocks, oldest first."""

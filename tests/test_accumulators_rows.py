@@ -6,6 +6,7 @@ import gc
 import math
 import queue
 import sys
+import tracemalloc
 import weakref
 from collections import namedtuple
 from datetime import UTC, datetime, timedelta
@@ -426,6 +427,31 @@ def test_whether_the_protocol_runs_is_asked_for_each_row(kind, running):
 
 @pytest.mark.parametrize("running", [True, False])
 @KINDS
+def test_an_experiment_may_act_when_it_is_asked(kind, running):
+    """An experiment that resets the accumulator while it is asked whether it runs finds it reset, and rows go on."""
+    acc, put = taking(kind, max_history_if_not_running=2)
+    asked = []
+
+    class Runner:
+        """Reset when asked for the third time."""
+
+        @property
+        def running(self):
+            asked.append(1)
+            if len(asked) == 3:
+                acc.reset()
+            return running or len(asked) < 3
+
+    acc.exp.protocol_runner = Runner()
+    for frame in range(50):
+        put(frame, 1.0)
+    first = 50 - len(acc.times)
+    assert acc.times.tolist() == list(range(first, 50))
+    assert first == 6 if running else first >= 47
+
+
+@pytest.mark.parametrize("running", [True, False])
+@KINDS
 def test_handing_in_rows_holds_on_to_nothing(kind, running):
     """No reference is kept to a row, a time, the experiment or what that says, however many rows came."""
     acc, put = taking(kind, running, max_history_if_not_running=10)
@@ -451,6 +477,20 @@ def test_handing_in_rows_holds_on_to_nothing(kind, running):
     assert [sys.getrefcount(thing) for thing in things] == before
     gc.collect()
     assert len(said) == 0
+
+
+def test_a_change_of_columns_gives_the_memory_of_the_ring_back():
+    """However often the columns change, there is one ring, beside the rows."""
+    log = estimator(capacity=10_000)
+    tracemalloc.start()
+    try:
+        for frame in range(50):
+            log.update_list(frame, (One, Tail)[frame % 2](*[1.0] * (1 + frame % 2)))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(log.segments) == 50
+    assert held < 2 * (2 * 10_000 * 24)
 
 
 @KINDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -152,6 +153,19 @@ def test_close_gives_the_ring_back():
     assert view.tolist() == model.last(3)
     segment.trim_to(7)
     assert flat(segment.blocks()) == model.last(7)
+
+
+def test_close_gives_the_memory_of_the_ring_back():
+    """A closed segment holds little more than its rows."""
+    tracemalloc.start()
+    try:
+        segment, _ = holding(20_000, [0.0, 1.0])
+        assert tracemalloc.get_traced_memory()[0] > 40_000 * DTYPE.itemsize
+        segment.close()
+        assert tracemalloc.get_traced_memory()[0] < 20_000
+    finally:
+        tracemalloc.stop()
+    assert len(segment) == 2
 
 
 @pytest.mark.parametrize("kept", [0, 1, 5, 15, 16, 17, 30, 39, 40, 100])

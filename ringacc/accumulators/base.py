@@ -174,6 +174,8 @@ class SegmentedAccumulator(Accumulator):
         self.plot_columns = monitored_headers
         self.capacity = capacity
         self._older: list[Segment] = []
+        # Rows in the older segments, which may be many.
+        self._older_rows = 0
         # Whether a row has decided the dtypes of the newest segment.
         self._opened = False
         self._row_type: type | None = None
@@ -249,12 +251,13 @@ class SegmentedAccumulator(Accumulator):
         if len(self._segment):
             self._segment.close()
             self._older.append(self._segment)
+            self._older_rows += len(self._segment)
 
     def _count(self) -> int:
-        return sum(map(len, self.segments))
+        return self._older_rows + len(self._segment)
 
     def _set_limit(self) -> bool:
-        self._segment.set_limit(self._rows_allowed() - sum(map(len, self._older)))
+        self._segment.set_limit(self._rows_allowed() - self._older_rows)
         return self._count() > self._rows_allowed()
 
     def trim_data(self) -> None:
@@ -281,6 +284,7 @@ class SegmentedAccumulator(Accumulator):
                 excess -= len(self._older.pop(0))
             oldest = self._older[0] if self._older else self._segment
             oldest.trim_to(len(oldest) - excess)
+            self._older_rows = sum(map(len, self._older))
         self._set_limit()
 
     def reset(self, monitored_headers: Sequence[str] | None = None) -> None:
@@ -311,6 +315,7 @@ class SegmentedAccumulator(Accumulator):
         if monitored_headers is not None:
             self.plot_columns = monitored_headers
         self._older = []
+        self._older_rows = 0
         self._declare(_TIME_ONLY)
         self.sig_acc_reset.emit()
 

@@ -28,36 +28,7 @@ __all__ = [
     "store_release",
 ]
 
-if not JIT:
-
-    def load_acquire(counters: Any, index: int) -> int:
-        """Load a counter; what was written before it was stored can be read after."""
-        return int(counters[index])
-
-    def store_release(counters: Any, index: int, value: int) -> None:
-        """Store a counter after everything that was written before."""
-        counters[index] = value
-
-    def fence_release() -> None:
-        """Keep the stores before this point before the stores after it."""
-
-    def load_float(block: Any, offset: int) -> float:
-        """Load the float64 at a byte offset."""
-        return float(block[offset : offset + 8].view(np.float64)[0])
-
-    def load_real(counters: Any, index: int) -> float:
-        """Load a counter that is a float64."""
-        return float(counters[index : index + 1].view(np.float64)[0])
-
-    def store_real(counters: Any, index: int, value: float) -> None:
-        """Store a counter that is a float64."""
-        counters[index : index + 1].view(np.float64)[0] = value
-
-    def copy_bytes(target: Any, to: int, source: Any, start: int, count: int) -> None:
-        """Copy bytes between two blocks that do not overlap."""
-        target[to : to + count] = source[start : start + count]
-
-else:
+if JIT:
     from llvmlite import ir
     from numba import types
     from numba.core import cgutils
@@ -137,3 +108,32 @@ else:
             return context.get_dummy_value()
 
         return types.void(BYTES, INT, BYTES, INT, INT), emit
+
+else:
+
+    def load_acquire(counters: Any, index: int) -> int:
+        """Load a counter; what was written before it was stored can be read after."""
+        return int(counters[index])
+
+    def store_release(counters: Any, index: int, value: int) -> None:
+        """Store a counter after everything that was written before."""
+        counters[index] = value
+
+    def fence_release() -> None:
+        """Keep the stores before this point before the stores after it."""
+
+    def load_float(block: Any, offset: int) -> float:
+        """Load the float64 at a byte offset."""
+        return float(block[offset : offset + 8].view(np.float64)[0])
+
+    def load_real(counters: Any, index: int) -> float:
+        """Load a counter that is a float64."""
+        return float(counters[index : index + 1].view(np.float64)[0])
+
+    def store_real(counters: Any, index: int, value: float) -> None:
+        """Store a counter that is a float64."""
+        counters[index : index + 1].view(np.float64)[0] = value
+
+    def copy_bytes(target: Any, to: int, source: Any, start: int, count: int) -> None:
+        """Copy bytes between two blocks that do not overlap."""
+        target[to : to + count] = source[start : start + count]

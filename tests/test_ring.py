@@ -23,7 +23,7 @@ SOME = {
     "f2": [0.5, -0.0, np.inf, 6e-8, 3.0],
     ">f8": [0.5, -0.0, np.inf, 1e-300, 3.0],
     "c16": [1j, 0.5, 2 - 1j, 0, -1],
-    "M8[us]": [DAY + step for step in range(5)],
+    "M8[us]": [DAY + np.timedelta64(step, "us") for step in range(5)],
     "m8[ns]": [np.timedelta64(step, "ns") for step in range(5)],
     "U4": ["a", "tail", "", "θ", "b c"],
     "S3": [b"a", b"", b"abc", b"\xff", b"x"],

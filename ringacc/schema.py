@@ -133,11 +133,22 @@ def check_names(names: Iterable[Any]) -> None:
     for name in names:
         if not isinstance(name, str) or not name:
             raise SchemaError(f"expected column names of at least one character, found {name!r}: name every column")
+        if "\0" in name or not _is_text(name):
+            raise SchemaError(f"expected a column name that a file can hold, found {name!r}: rename it")
         if name == "t":
             raise SchemaError('found a column called "t", which is the time that every row begins with: rename it')
         if name in seen:
             raise SchemaError(f"found two columns called {name!r}: rename one of them")
         seen.add(name)
+
+
+def _is_text(name: str) -> bool:
+    """Say whether a name can be written down; half a surrogate pair cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=256)
@@ -157,6 +168,9 @@ def row_class(names: tuple[str, ...]) -> type[Any]:
 
 def value_dtype(value: Any, name: str) -> np.dtype[Any]:
     """Give the dtype of the column that a first value opens; a value that is no number is refused."""
+    if isinstance(value, np.longdouble):
+        # No file format has a place for more than 64 bits; rounding to a shorter float is fine.
+        return np.dtype(np.float64)
     if isinstance(value, np.bool_ | np.integer | np.floating):
         return value.dtype.newbyteorder("=")
     if isinstance(value, bool):

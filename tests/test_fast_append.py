@@ -7,9 +7,12 @@ from collections import namedtuple
 from datetime import datetime
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from ringacc import EstimatorLog
+from ringacc.errors import SchemaError
+from ringacc.schema import row_class
 
 Row = namedtuple("Row", "x y")
 Other = namedtuple("Other", "z")
@@ -122,3 +125,41 @@ def test_who_listens_may_open_the_next_segment():
     frame = log.get_dataframe()
     assert frame["x"].dropna().tolist() == [1, 3]
     assert frame["a"].dropna().tolist() == [7]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "half \ud800"])
+def test_a_name_that_no_file_can_hold_is_refused_at_the_first_row(name):
+    """A recording that could not be saved at its end does not begin."""
+    log = EstimatorLog()
+
+    with pytest.raises(SchemaError, match="found"):
+        log.update_list(0.0, row_class((name,))(1.0))
+
+    assert log.is_empty()
+
+
+def test_a_long_double_opens_a_column_that_can_be_saved(tmp_path):
+    """More than 64 bits have no place in any file: they are rounded."""
+    log = EstimatorLog()
+    log.update_list(0.0, Row(np.longdouble(0.5), 1))
+
+    assert log.get_dataframe()["x"].dtype == np.float64
+    assert log.save(tmp_path / "log", "feather") == "log.feather"
+
+
+def test_what_is_asked_may_reset_the_log():
+    """An experiment whose ``running`` runs code of its own does no harm."""
+
+    class Protocol:
+        @property
+        def running(self):
+            log.reset()
+            return True
+
+    log = EstimatorLog(
+        SimpleNamespace(t0=datetime(2026, 1, 1), protocol_runner=Protocol()), max_history_if_not_running=2
+    )
+    for t in range(50):
+        log.update_list(t, Row(t, 0))
+
+    assert len(log.stored_data) <= 4

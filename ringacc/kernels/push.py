@@ -319,13 +319,14 @@ if capi.AVAILABLE:
         done = _push(plan, arguments, count) if plan != 0 and names == 0 else 0
         if done == 0:
             return capi.call(capi.tuple_item(owner, 1), arguments, count, names)  # type: ignore[no-any-return]
+        nothing, true = _known(plan, NONE), _known(plan, TRUE)
         if done == 2:
+            # From here on the plan may be gone: what is asked may run any code, a reset among it.
             asked = _asked(owner)
             if asked == 0:
                 return 0
             capi.decrement(asked)
-            if asked != _known(plan, TRUE):
+            if asked != true:
                 return capi.call(capi.tuple_item(owner, 2), 0, 0, 0)  # type: ignore[no-any-return]
-        nothing = _known(plan, NONE)
         capi.increment(nothing)
         return nothing

@@ -27,11 +27,14 @@ if TYPE_CHECKING:
     )
     from .collector import DataCollector
     from .errors import RingaccError
-    from .queues import NamedTupleQueue
+    from .lookups import Health
+    from .queues import NamedTupleQueue, RingQueue
+    from .reader import RingReader
     from .ring import RingBuffer
     from .session import Session
+    from .system import rings_folder
     from .tables import load, save
-    from .timering import Health, TimeRing
+    from .timering import TimeRing
 
 __version__ = "0.1.0"
 
@@ -43,14 +46,17 @@ _HOMES = {
     "EstimatorLog": "accumulators",
     "FramerateAccumulator": "accumulators",
     "FramerateQueueAccumulator": "accumulators",
-    "Health": "timering",
+    "Health": "lookups",
     "NamedTupleQueue": "queues",
     "QueueDataAccumulator": "accumulators",
     "RingBuffer": "ring",
+    "RingQueue": "queues",
+    "RingReader": "reader",
     "RingaccError": "errors",
     "Session": "session",
     "TimeRing": "timering",
     "load": "tables",
+    "rings_folder": "system",
     "save": "tables",
 }
 
@@ -66,10 +72,13 @@ __all__ = [
     "NamedTupleQueue",
     "QueueDataAccumulator",
     "RingBuffer",
+    "RingQueue",
+    "RingReader",
     "RingaccError",
     "Session",
     "TimeRing",
     "load",
+    "rings_folder",
     "save",
 ]
 

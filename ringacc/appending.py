@@ -13,8 +13,9 @@ import numpy as np
 
 from . import schema
 from .block import Array, Block
-from .errors import RingFullError, RowKindError, RowTimeError
+from .errors import RingClosedError, RingFullError, RowKindError, RowTimeError
 from .kernels import capi, push
+from .kernels.rows import TAKEN_ONLY
 from .kernels.times import extend_timed
 
 __all__ = ["Appender", "checked_time"]
@@ -40,16 +41,19 @@ class Appender:
         Where to put them.
     timed
         Whether a row is a time and a sequence of values, or one value.
-    overwrite
-        Whether the oldest row makes room where there is none.
+    guard
+        What is asked, with the number of rows, before rows come that the fast way did not put in. It waits until they
+        may, or raises. None: where there is no room, RingFullError.
     """
 
-    __slots__ = ("_block", "_plan", "_scratch", "_timed", "overwrite")
+    __slots__ = ("_block", "_is_closed", "_plan", "_scratch", "_targets", "_timed", "guard")
 
-    def __init__(self, block: Block, *, timed: bool, overwrite: bool = True) -> None:
+    def __init__(self, block: Block, *, timed: bool, guard: Callable[[int], None] | None = None) -> None:
         self._block = block
         self._timed = timed
-        self.overwrite = overwrite
+        self.guard = guard
+        self._is_closed = False
+        self._targets: list[push.Target] = []
         self._plan: Array | None = None
         self._scratch: Array | None = None
         if capi.AVAILABLE and block.capacity and (fields := self._plain_fields()) is not None:
@@ -57,7 +61,6 @@ class Appender:
             self._plan, self._scratch = push.make_plan(
                 block.counters, block.bytes, block.capacity, block.row_bytes, fields, kind
             )
-            self._plan[push.OVERWRITE] = overwrite
 
     def _plain_fields(self) -> list[tuple[str, int]] | None:
         """Give type and offset of each value of a row, or None where the builtin does not know a type."""
@@ -89,10 +92,24 @@ class Appender:
         self.extend_rows(row)
 
     def extend_rows(self, rows: Array) -> None:
-        """Append a contiguous array of rows with their times; all of it or, with a bad time, nothing."""
+        """Append a contiguous array of rows with their times; all of it or, with a bad time, nothing.
+
+        A ring that waits for its follower takes as many at a time as it has room for.
+        """
+        capacity = self._block.capacity
+        if self._block.keep != TAKEN_ONLY or len(rows) <= capacity:
+            self._extend(rows)
+            return
+        bad = np.flatnonzero(~np.isfinite(rows["t"]))
+        if len(bad):
+            raise _time_error(rows, bad[0])
+        for start in range(0, len(rows), capacity):
+            self._extend(rows[start : start + capacity])
+
+    def _extend(self, rows: Array) -> None:
+        """Append rows, which fit in the ring together."""
         block = self._block
-        if not self.overwrite:
-            self.make_sure_of_room(len(rows))
+        self.make_sure_of_room(len(rows))
         if not len(rows):
             return
         bad = extend_timed(
@@ -104,17 +121,22 @@ class Appender:
             len(rows),
         )
         if bad >= 0:
-            raise RowTimeError(
-                f"expected finite times in seconds, found {rows['t'][bad]} in row {bad}: nothing was written"
-            )
+            raise _time_error(rows, bad)
 
     def make_sure_of_room(self, count: int) -> None:
-        """Refuse ``count`` more rows where they would overwrite and may not."""
-        if not self.overwrite and len(self._block) + count > self._block.capacity:
-            raise RingFullError(
-                f"expected room for {count} more, found {len(self._block)} of {self._block.capacity} slots taken and "
-                "allow_overwrite=False: nothing was written"
-            )
+        """Refuse ``count`` more rows, or wait, where they would overwrite what is to stay."""
+        block = self._block
+        if self._is_closed:
+            raise RingClosedError("expected an open ring, found one that is closed: nothing was written")
+        if self.guard is None and block.has_room(count):
+            return
+        if self.guard is not None:
+            self.guard(count)
+            return
+        raise RingFullError(
+            f"expected room for {count} more, found {len(block)} of {block.capacity} slots taken and "
+            "allow_overwrite=False: nothing was written"
+        )
 
     def builtin(self, declined: Callable[..., Any], doc: str | None) -> Any:
         """Give the compiled append, which calls ``declined`` for what is not plain; None where there is none."""
@@ -128,9 +150,23 @@ class Appender:
         """Let the builtin of a target append here, rows of exactly ``row_type`` where one is given."""
         if self._plan is not None:
             self._plan[push.ROW_TYPE] = 0 if row_type is None else id(row_type)
+            if target not in self._targets:
+                self._targets.append(target)
         target.point_at(self._plan, self._block, self._scratch, row_type)
 
     def set_limit(self, rows: int) -> None:
         """Set the number of rows above which the builtin does what its limit says."""
         if self._plan is not None:
             self._plan[push.LIMIT] = rows
+
+    def close(self) -> None:
+        """Let no builtin append here any more; each row goes to the definition, and so to the guard."""
+        for target in self._targets:
+            if target.is_at(self._plan):
+                target.point_at(None)
+        self._plan = None
+        self._is_closed = True
+
+
+def _time_error(rows: Array, bad: int) -> RowTimeError:
+    return RowTimeError(f"expected finite times in seconds, found {rows['t'][bad]} in row {bad}: nothing was written")

@@ -14,15 +14,17 @@ import numpy as np
 from .errors import CapacityError, CapacityMemoryError
 from .kernels import rows as counters_of
 
-__all__ = ["Block"]
+__all__ = ["COUNTERS_BYTES", "Block", "checked_capacity"]
 
 Array = np.ndarray[Any, Any]
 
+#: Bytes of the counters at the start of a block.
+COUNTERS_BYTES = 8 * counters_of.COUNTERS_LENGTH
 _CACHE_LINE = 64
 
 
 class Block:
-    """The counters and the mirrored rows of one ring, in the memory of this process.
+    """The counters and the mirrored rows of one ring, in the memory of this process or in bytes that it is given.
 
     ``counters`` is int64, laid out as ``kernels.rows`` says. ``rows`` holds ``2 * capacity`` rows of ``dtype``, row i
     again at i + capacity; ``bytes`` is the same memory as bytes, and ``visible`` the same as a read-only view.
@@ -30,22 +32,35 @@ class Block:
 
     __slots__ = ("_in_buffer", "bytes", "capacity", "counters", "counts", "dtype", "row_bytes", "rows", "visible")
 
-    def __init__(self, capacity: int, dtype: np.dtype[Any]) -> None:
-        self.capacity = _checked_capacity(capacity, dtype)
+    def __init__(self, capacity: int, dtype: np.dtype[Any], memory: Array | None = None, offset: int = 0) -> None:
+        """``memory``: bytes to lie in, the counters at byte 0 and the rows at ``offset``; None: of the block's own."""
+        self.capacity = checked_capacity(capacity)
         self.dtype = dtype
         self.row_bytes = dtype.itemsize
         self._in_buffer = _in_buffer(dtype)
-        header = counters_of.COUNTERS_LENGTH * 8
-        memory = _zeros(header + 2 * self.capacity * self.row_bytes + _CACHE_LINE, capacity, dtype)
-        start = -memory.ctypes.data % _CACHE_LINE
-        self.counters = memory[start : start + header].view(np.int64)
+        size = 2 * self.capacity * self.row_bytes
+        if memory is None:
+            offset = COUNTERS_BYTES
+            memory = _zeros(offset + size, self.capacity, dtype)
+        self.counters = memory[:COUNTERS_BYTES].view(np.int64)
         # A Python int from a memoryview costs a third of one from an array.
         self.counts = self.counters.data
-        self.bytes = memory[start + header : start + header + 2 * self.capacity * self.row_bytes]
-        base, shape = dtype.subdtype if dtype.subdtype is not None else (dtype, ())
+        self._see(memory[offset : offset + size])
+
+    def _see(self, rows: Array) -> None:
+        """Use these bytes for the rows."""
+        self.bytes = rows
+        base, shape = self.dtype.subdtype if self.dtype.subdtype is not None else (self.dtype, ())
         self.rows: Array = self.bytes.view(base).reshape(2 * self.capacity, *shape)
         self.visible: Array = self.rows.view()
         self.visible.flags.writeable = False
+
+    def with_counters_of_its_own(self) -> Block:
+        """Give a block over the same rows, whose counters are a copy in the memory of this process."""
+        made = Block(0, self.dtype)
+        made.capacity = self.capacity
+        made._see(self.bytes)
+        return made
 
     def __len__(self) -> int:
         counts = self.counts
@@ -60,6 +75,20 @@ class Block:
     def trimmed(self) -> int:
         """Rows ever gone: the sequence of the oldest row that is there."""
         return self.counts[counters_of.TRIMMED]
+
+    @property
+    def keep(self) -> int:
+        """What becomes of the oldest row when there is no room: KEEP of ``kernels.rows``."""
+        return self.counts[counters_of.KEEP]
+
+    def has_room(self, count: int) -> bool:
+        """Say whether ``count`` more rows can come without overwriting what is to stay; right for the writer."""
+        counts = self.counts
+        excess = counts[counters_of.WRITTEN] + count - self.capacity
+        keep = counts[counters_of.KEEP]
+        if excess <= counts[counters_of.TRIMMED] or keep == counters_of.OVERWRITE:
+            return True
+        return keep == counters_of.TAKEN_ONLY and counts[counters_of.TAKEN] >= excess
 
     @property
     def nbytes(self) -> int:
@@ -91,8 +120,12 @@ class Block:
 
     def restore(self, counters: Array, rows: Array) -> None:
         """Take over the counters and the rows of another block of the same capacity and dtype."""
+        keep = self.counts[counters_of.KEEP]
         self.counters[:] = counters
         self.counters[counters_of.WRITTEN] -= len(rows)
+        # What is said between processes is not said of the copy.
+        self.counters[counters_of.TAKEN :] = 0
+        self.counters[counters_of.KEEP] = keep
         self.extend(rows)
 
     def extend(self, source: Array) -> None:
@@ -133,7 +166,8 @@ def _in_buffer(dtype: np.dtype[Any]) -> bool:
     return dtype.base.kind not in "mM" and (dtype.base.names is None or _in_buffer(dtype.base))
 
 
-def _checked_capacity(capacity: Any, dtype: np.dtype[Any]) -> int:
+def checked_capacity(capacity: Any) -> int:
+    """Give a capacity as an int, or refuse one that is none."""
     try:
         number = operator.index(capacity)
     except TypeError as error:
@@ -144,8 +178,11 @@ def _checked_capacity(capacity: Any, dtype: np.dtype[Any]) -> int:
 
 
 def _zeros(size: int, capacity: int, dtype: np.dtype[Any]) -> Array:
+    """Give that many bytes, all zero, the first one at the start of a cache line."""
     try:
-        return np.zeros(size, np.uint8)
+        memory = np.zeros(size + _CACHE_LINE, np.uint8)
+        start = -memory.ctypes.data % _CACHE_LINE
+        return memory[start : start + size]
     except (MemoryError, ValueError, OverflowError) as error:
         raise CapacityMemoryError(
             f"expected a ring that fits in memory, found {capacity} rows of {dtype.itemsize} bytes, each held twice "

@@ -8,6 +8,8 @@ A message says what was expected, what was found and what to do.
 
 from __future__ import annotations
 
+from queue import Empty, Full
+
 __all__ = [
     "AccumulatorEmptyError",
     "CapacityError",
@@ -23,9 +25,19 @@ __all__ = [
     "MisfitError",
     "MissingFileError",
     "ParametersError",
+    "QueueClosedError",
+    "QueueEndedError",
+    "RecorderError",
+    "RecorderWarning",
     "RestoreWarning",
+    "RingBusyError",
+    "RingClosedError",
     "RingEmptyError",
+    "RingExistsError",
+    "RingFileError",
+    "RingFormatError",
     "RingFullError",
+    "RingSpaceError",
     "RingaccError",
     "RowError",
     "RowKindError",
@@ -61,6 +73,10 @@ class CapacityMemoryError(CapacityError, MemoryError):
 
 class RingFullError(RingaccError, IndexError):
     """No room in a ring that may not overwrite; nothing was written."""
+
+
+class RingClosedError(RingaccError, ValueError):
+    """A ring was written to that is closed, or that another process writes."""
 
 
 class RingEmptyError(RingaccError, IndexError):
@@ -100,6 +116,45 @@ class UnknownColumnError(RingaccError, KeyError):
 
 class AccumulatorEmptyError(RowNotFoundError, IndexError):
     """A row was asked of an accumulator that holds none."""
+
+
+# Ring files and queues ------------------------------------------------------------------------------------------
+
+
+class RingFileError(RingaccError, OSError):
+    """A ring file, or the folder for them, that cannot be made or opened."""
+
+
+class RingSpaceError(RingFileError):
+    """No room on the device for a ring file; nothing was made."""
+
+
+class RingExistsError(RingFileError, FileExistsError):
+    """A ring file is there already; it may hold rows that nobody has saved."""
+
+
+class RingBusyError(RingFileError, BlockingIOError):
+    """Another live process writes the ring, or takes its rows."""
+
+
+class RingFormatError(RingaccError, ValueError):
+    """A file that is no ring, is cut, or was written by a newer version."""
+
+
+class QueueEndedError(RingaccError, Empty, EOFError):
+    """Nothing more comes: all rows are taken, and who put them in has closed the queue or died."""
+
+
+class QueueClosedError(RingaccError, Full, BrokenPipeError):
+    """Nobody takes rows any more: the consumer has closed the queue, or died and left it full."""
+
+
+class RecorderError(RingaccError, RuntimeError):
+    """A recorder that did not start, or ended before all rows were on the disk; the rows are where they were."""
+
+
+class RecorderWarning(UserWarning):
+    """A recorder that does not keep up, cannot write, or has ended: rows may be missing in its file."""
 
 
 # Files ----------------------------------------------------------------------------------------------------------

@@ -14,10 +14,24 @@ from typing import Any, NamedTuple
 
 from . import schema
 from .block import Array, Block
-from .errors import RowRangeError, RowTimeError
+from .errors import QueueClosedError, RingFullError, RowRangeError, RowTimeError
 from .kernels import times as _times
 from .kernels.compile import JIT, inner
-from .kernels.rows import TRIMMED, WRITTEN, make_room, publish, slot_of
+from .kernels.memory import load_acquire, pause
+from .kernels.rows import (
+    DROP,
+    HALTED,
+    KEEP,
+    NEVER,
+    OVERWRITE,
+    POLICY,
+    TRIMMED,
+    WRITTEN,
+    has_room,
+    make_room,
+    publish,
+    slot_of,
+)
 
 if JIT:
     from .kernels.fields import store_row, values_fit
@@ -61,6 +75,24 @@ def handle_of(block: Block) -> Handle:
 
 
 @inner
+def _wait_for_room(counters: Array, capacity: int) -> None:
+    """Wait until the oldest row may be overwritten; `RingFile.make_room` for a loop that has no Python.
+
+    A thread of the ring file's sees to it that this ends when who takes the rows is gone.
+    """
+    while True:
+        if load_acquire(counters, HALTED) != 0:
+            raise QueueClosedError("expected somebody who takes rows, found that nobody does any more")
+        if has_room(counters, capacity, 1):
+            return
+        if counters[KEEP] == NEVER:
+            raise RingFullError("expected room for a row, found a full ring with allow_overwrite=False")
+        if counters[POLICY] == DROP:
+            counters[KEEP] = OVERWRITE
+        pause()
+
+
+@inner
 def append(ring: Handle, t: float, values: Any) -> None:
     """Put a row behind the newest.
 
@@ -78,13 +110,17 @@ def append(ring: Handle, t: float, values: Any) -> None:
     RowTimeError
         The time is NaN or infinite.
     RowRangeError
-        A number is out of its field's range. In both cases nothing is written.
+        A number is out of its field's range.
+    RingFullError
+        There is no room, and the ring may not overwrite.
+    QueueClosedError
+        Of a queue's ring: nobody takes its rows any more. In all these cases nothing is written.
     numba.core.errors.TypingError
         Too few or too many values, or one of another kind than its field's: the loop does not compile.
 
     Notes
     -----
-    Complexity: O(fields); a few nanoseconds.
+    Complexity: O(fields); a few nanoseconds. On a full queue, it waits until there is room.
     Allocates: nothing.
     Valid: nothing is given.
     Threads: the writer's; the GIL is not needed.
@@ -110,6 +146,8 @@ def append(ring: Handle, t: float, values: Any) -> None:
         raise RowRangeError("expected values in the range of their fields: declare wider fields; nothing was written")
     counters = ring.counters
     capacity = len(ring.rows) // 2
+    if counters[HALTED] != 0 or not has_room(counters, capacity, 1):
+        _wait_for_room(counters, capacity)
     _times.note_time(counters, time)
     if capacity == 0:
         counters[TRIMMED] += 1

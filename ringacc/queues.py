@@ -1,65 +1,146 @@
 """Queues that carry rows from one process to another.
 
-Belongs here: how a row travels. May not be here: what becomes of it where it arrives.
+Belongs here: putting rows in and taking them out one by one or many at once, as `multiprocessing.Queue` does, over a
+stream. May not be here: how a stream lies in memory (``streams``), and what becomes of a row where it arrives.
 """
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 import pickle
-from datetime import datetime
-from typing import Any
+import queue
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from multiprocessing.util import Finalize
+from pathlib import Path
+from typing import Any, Self
 
-from .errors import RowKindError, RowLengthError
+import numpy as np
+
+from . import schema
+from .appending import Appender, checked_time
+from .block import Array, checked_capacity
+from .errors import QueueEndedError, RingClosedError, RingFullError, RowError, RowKindError, RowLengthError, SchemaError
+from .jit import Handle
+from .kernels import capi
+from .kernels.push import Target, builtin_append
+from .kernels.rows import TAKEN
+from .ringfile import Patience
 from .schema import row_class
+from .streams import NUMBERS, Follower, StreamWriter, Taken, rings_of, waiting_in
+from .system import is_locked, rings_folder
 
-__all__ = ["NamedTupleQueue"]
+__all__ = ["NamedTupleQueue", "RingQueue"]
 
-# A queue made for spawned processes can be handed to forked ones too; one made for forked ones to no others.
-_PROCESSES = multiprocessing.get_context("spawn")
+#: Rows that a queue holds by default: a minute of a stream of 1 kHz.
+CAPACITY = 65_536
+
+_AT_A_TIME = 1024  # rows that `get` takes ahead
+_NAP = 0.001  # between two looks for rows: 5 % of a core
+_LOOK = 0.25  # between two looks whether the other side is alive
+_SECOND = timedelta(seconds=1)
+_SHORTEST_PICKLE = 64
+# What the rows of a ring are.
+_PICKLED = "pickled"
 
 
-class NamedTupleQueue:
-    """A queue of (time, namedtuple) between processes.
+class RingQueue:
+    """A queue of (time, values) from one process to another, through memory that both map.
 
-    It carries the names of the fields with each row, so that who takes needs no class, and there may be any number of
-    processes at both ends, and rows of any columns in turn. A row comes out as a namedtuple of its own class, with
-    the names it had; names that are no identifiers are in its ``_columns``.
+    A row is there for the consumer as soon as `put` has returned, and stays there when the producer dies. There is one
+    producer and one consumer, each the process that puts, or takes, first; who comes next is refused until that one has
+    closed the queue or ended. It can be handed to processes of every start method.
 
     Parameters
     ----------
-    maxsize
-        Rows that it holds at most; 0: as many as there is memory for.
+    fields
+        As in `TimeRing`.
+    capacity
+        Rows that it holds at least; then `put` waits.
 
     Notes
     -----
     Complexity: O(fields) a row.
-    Allocates: a few hundred bytes a row, until it is taken.
-    Valid: what ``get`` gives is a copy.
-    Threads: any, of any number of processes.
+    Allocates: a file of 2 x capacity rows in `rings_folder` with the first row, and where its fields change.
+    Valid: what comes out are copies.
+    Threads: one that puts and one that takes.
 
     Examples
     --------
-    >>> from collections import namedtuple
-    >>> from ringacc import NamedTupleQueue
-    >>> rows = NamedTupleQueue()
-    >>> rows.put(0.01, namedtuple("Tail", "theta_00 theta_01")(0.1, 0.2))
-    >>> rows.get()
-    (0.01, Row(theta_00=0.1, theta_01=0.2))
+    >>> from ringacc import RingQueue
+    >>> frames = RingQueue({"x": "f8", "ok": "?"})
+    >>> frames.put(0.01, (1.5, True))
+    >>> frames.put(0.02, (2.5, False))
+    >>> frames.get()
+    (0.01, Row(x=1.5, ok=True))
+    >>> frames.drain()["x"]
+    array([2.5])
+    >>> frames.close()
     """
 
-    def __init__(self, maxsize: int = 0) -> None:
-        self._queue: Any = _PROCESSES.Queue(maxsize)
+    def __init__(self, fields: schema.Fields, capacity: int = CAPACITY) -> None:
+        self._start(_new_folder(), checked_capacity(capacity) or CAPACITY, schema.row_dtype(fields))
 
-    def put(self, t: float | datetime, obj: Any, block: bool = True, timeout: float | None = None) -> None:
+    def _start(self, folder: Path, capacity: int, dtype: np.dtype[Any] | None) -> None:
+        self._folder = folder
+        self._capacity = capacity
+        self._dtype = dtype
+        self._writer = StreamWriter(folder, capacity)
+        self._follower: Follower | None = None
+        # Of the newest ring: the way in, what its rows are (None: there is none), and the moment that its times are
+        # counted from (None: they are seconds as they are).
+        self._appender: Appender
+        self._kind: str | None = None
+        self._clock: datetime | None = None
+        self._row_type: type | None = None
+        self._ordinal = 0.0  # of rows that are pickled
+        self._is_closed = False
+        # Where the fast ways lead: ``put`` takes seconds, ``_push`` what the ring has for a time.
+        self._target, self._inner_target = Target(), Target()
+        self._push: Any = _decline
+        if capi.AVAILABLE:
+            self._push = builtin_append(self._inner_target, _decline, "")
+            # As attributes, without the frame of a method: that would double the cost of a row.
+            self.put = builtin_append(  # type: ignore[method-assign]
+                self._target, self._put_slowly, type(self).put.__doc__ or ""
+            )
+        # Rows that were taken ahead, newest first, and the sequence of the oldest of them.
+        self._ahead: list[tuple[Any, Any]] = []
+        self._sequence = 0
+        self._looked = 0.0
+        self._t0: datetime | None = None
+        self._ends: list[StreamWriter | Follower] = [self._writer]
+        self._ends_in = 0
+
+    def _end_with_this_process(self) -> None:
+        """Leave in order when this process ends, or the queue in it; a forked one forgets what its parent asked for."""
+        if self._ends_in != os.getpid():
+            self._ends_in = os.getpid()
+            Finalize(self, _end_of_process, args=(self._folder, self._ends), exitpriority=10)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _attached, (type(self), self._folder, self._capacity, self._dtype)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} in {self._folder}>"
+
+    @property
+    def path(self) -> Path:
+        """The folder of its ring files, for ``ringacc inspect`` and ``ringacc recover``."""
+        return self._folder
+
+    # Putting in -----------------------------------------------------------------------------------------------
+
+    def put(self, t: float | datetime, values: Any, block: bool = True, timeout: float | None = None) -> None:
         """Put a row in.
 
         Parameters
         ----------
         t
             Its time: seconds, or a datetime.
-        obj
-            A namedtuple.
+        values
+            A tuple, list, namedtuple or array with one value for each field.
         block
             Whether to wait for room where the queue is full.
         timeout
@@ -69,42 +150,117 @@ class NamedTupleQueue:
         ------
         queue.Full
             There is no room, or there was none in time.
-        RowKindError
-            ``obj`` is no namedtuple, or holds what cannot be sent to another process.
-        RowLengthError
-            ``obj`` has more or fewer values than names.
+        QueueClosedError
+            (a queue.Full and BrokenPipeError) The consumer has closed the queue, or died and left it full.
+        RowError
+            The values do not fit the fields. In all cases nothing is put in.
+        RingBusyError
+            Another live process puts rows in.
 
         Notes
         -----
-        Complexity: O(fields).
-        Allocates: the row as bytes, which a thread of the queue's own sends.
-        Valid: a copy is sent, so that an array in the row can be written to afterwards.
-        Threads: any.
+        Complexity: O(fields); a row of plain numbers costs about as much as `TimeRing.append`.
+        Allocates: nothing.
+        Valid: the values are copied.
+        Threads: one.
 
         Examples
         --------
-        >>> from collections import namedtuple
-        >>> from ringacc import NamedTupleQueue
-        >>> rows = NamedTupleQueue()
-        >>> rows.put(0.01, namedtuple("Eye", "left right")(1, 2))
-        >>> rows.get()[1].right
-        2
+        >>> from ringacc import RingQueue
+        >>> frames = RingQueue({"x": "f8"})
+        >>> frames.put(0.01, (1.5,))
+        >>> frames.qsize()
+        1
+        >>> frames.drain()["t"]
+        array([0.01])
         """
-        columns = getattr(obj, "_columns", None) or getattr(obj, "_fields", None)
-        if columns is None or not isinstance(obj, tuple):
-            raise RowKindError(
-                f"expected a namedtuple, whose fields name the values, found {type(obj).__name__}: {obj!r}"
-            )
-        if len(columns) != len(obj):
-            raise RowLengthError(f"expected {len(columns)} values {columns}, found {len(obj)}: {obj!r}")
+        self._put_slowly(t, values, block, timeout)
+
+    def put_nowait(self, t: float | datetime, values: Any) -> None:
+        """Put a row in, or raise `queue.Full` at once."""
+        self._put_slowly(t, values, False)
+
+    def begin(self, fields: schema.Fields) -> None:
+        """Put in rows of other fields from now on, behind those that are there; parameters as in `TimeRing`."""
+        self._dtype = schema.row_dtype(fields)
+        self._kind = None
+        self._target.point_at(None)
+        self._inner_target.point_at(None)
+
+    @property
+    def jit(self) -> Handle:
+        """The queue for a user's own ``@njit(nogil=True)`` loop; see `ringacc.jit`. Valid until its fields change."""
+        if self._kind is None:
+            self._open(None)
+        ring = self._writer.ring
+        assert ring is not None
+        return ring.jit
+
+    def _put_slowly(self, t: Any, values: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Put any row in that is one: wait for room first, and then try the fast way again."""
+        if self._is_closed:
+            raise RingClosedError("expected an open queue, found one that is closed: nothing was put in")
+        ring = self._writer.ring
+        if ring is not None and not ring.has_room:
+            self._wait_for_room(Patience(timeout if block else 0.0))
+        if self._push(self._seconds(t) if self._is_counted_alike(t) else None, values) is False:
+            self._append_slowly(t, values)
+
+    def _wait_for_room(self, patience: Patience) -> None:
+        """Wait until the ring has room, or go on in another one where the queue holds less than it may."""
+        file = self._writer.file
+        if file.is_writer and self._writer.waiting() < self._capacity:
+            self._writer.begin(file.about.dtype, file.about.notes)
+            self._bind(self._row_type)
+            return
         try:
-            # Here and not in the queue's thread, where what cannot be pickled would be lost without an error.
-            row = pickle.dumps((t, tuple(columns), tuple(obj)), pickle.HIGHEST_PROTOCOL)
-        except (pickle.PicklingError, TypeError, AttributeError) as error:
-            raise RowKindError(
-                f"expected values that can be sent to another process, found {obj!r}: {error}; put in numbers"
-            ) from error
-        self._queue.put(row, block, timeout)
+            file.make_room(1, patience)
+        except RingFullError as error:
+            raise queue.Full(str(error)) from error
+
+    def _is_counted_alike(self, t: Any) -> bool:
+        """Say whether a time is of the newest ring's kind: a number, or a datetime with or without a zone."""
+        if self._clock is None or not isinstance(t, datetime):
+            return self._clock is None and not isinstance(t, datetime)
+        return (t.tzinfo is None) == (self._clock.tzinfo is None)
+
+    def _seconds(self, t: Any) -> Any:
+        """Give a time of that kind as the ring has it."""
+        return t if self._clock is None else (t - self._clock) / _SECOND
+
+    def _append_slowly(self, t: Any, values: Any) -> None:
+        """Append a row, which has room: the definition."""
+        if self._kind is None or not self._is_counted_alike(t):
+            self._open(t)
+        self._appender.append_row(self._seconds(t), values)
+
+    def _open(self, t: Any) -> None:
+        """Begin a ring for rows of the queue's fields, whose times are of the kind of ``t``."""
+        assert self._dtype is not None
+        self._begin_ring(self._dtype, t, None)
+
+    def _begin_ring(self, dtype: np.dtype[Any], t: Any, row_type: type | None, kind: str = NUMBERS) -> None:
+        """Begin a ring."""
+        self._end_with_this_process()
+        clock = t if isinstance(t, datetime) else None
+        self._writer.begin(dtype, {"kind": kind, "t0": None if clock is None else clock.isoformat()})
+        self._clock, self._kind = clock, kind
+        self._bind(row_type)
+
+    def _bind(self, row_type: type | None) -> None:
+        """Let rows of this type (None: any tuple) take the fast way into the newest ring."""
+        ring = self._writer.ring
+        assert ring is not None
+        self._row_type = row_type
+        self._target.point_at(None)
+        self._inner_target.point_at(None)
+        self._appender = ring.another_appender()
+        if self._kind == NUMBERS:
+            self._appender.take_from(self._inner_target, row_type)
+            if self._clock is None:
+                self._appender.take_from(self._target, row_type)
+
+    # Taking out -----------------------------------------------------------------------------------------------
 
     def get(self, block: bool = True, timeout: float | None = None) -> tuple[Any, Any]:
         """Take the oldest row out.
@@ -121,57 +277,375 @@ class NamedTupleQueue:
         t : float or datetime
             Its time, as it was put in.
         row : namedtuple
-            With the names it was put in with.
+            Its values, by the names of their fields; numbers are Python's.
 
         Raises
         ------
         queue.Empty
             There is no row, or there was none in time.
+        QueueEndedError
+            (a queue.Empty and EOFError) All rows are taken, and the producer has closed the queue or ended.
+        RingBusyError
+            Another live process takes the rows.
 
         Notes
         -----
         Complexity: O(fields).
-        Allocates: the row.
+        Allocates: the row, and up to 1023 that it takes from memory ahead; those count as taken one by one.
         Valid: a copy.
-        Threads: any.
+        Threads: one.
 
         Examples
         --------
         >>> import queue
-        >>> from ringacc import NamedTupleQueue
+        >>> from ringacc import RingQueue
+        >>> frames = RingQueue({"x": "f8"})
         >>> try:
-        ...     NamedTupleQueue().get(block=False)
+        ...     frames.get(block=False)
         ... except queue.Empty:
         ...     print("nothing there")
         nothing there
+        >>> frames.close()
         """
-        t, columns, values = pickle.loads(self._queue.get(block, timeout))
-        return t, row_class(columns)(*values)
-
-    def put_nowait(self, t: float | datetime, obj: Any) -> None:
-        """Put a row in, or raise `queue.Full` at once."""
-        self.put(t, obj, block=False)
+        if not self._ahead:
+            self._fetch(block, timeout)
+        item = self._ahead.pop()
+        self._sequence = taken = self._sequence + 1
+        # The rows were copied, and a fence has seen to it that this comes after.
+        self._counts[TAKEN] = taken
+        return item
 
     def get_nowait(self) -> tuple[Any, Any]:
         """Take the oldest row out, or raise `queue.Empty` at once."""
         return self.get(block=False)
 
+    def drain(self, block: bool = False, timeout: float | None = None) -> Array:
+        """Take out all rows that are there, up to the next change of columns.
+
+        Parameters
+        ----------
+        block
+            Whether to wait for a row where there is none.
+        timeout
+            Seconds to wait at most; None: for ever.
+
+        Returns
+        -------
+        ndarray
+            Structured, "t" first, oldest first, an array of its own; of no rows where none are there.
+
+        Raises
+        ------
+        QueueEndedError
+            All rows are taken, and the producer has closed the queue or ended.
+        queue.Empty
+            With ``block``, there was none in time.
+        RowKindError
+            The next row holds what is no number: `get` gives it.
+        RingBusyError
+            Another live process takes the rows.
+
+        Notes
+        -----
+        Complexity: O(rows), one copy of their bytes.
+        Allocates: the array.
+        Valid: a copy. Times that were put in as datetimes are seconds since `t0`.
+        Threads: one.
+
+        Examples
+        --------
+        >>> from ringacc import RingQueue
+        >>> frames = RingQueue({"x": "f8"})
+        >>> for frame in range(3):
+        ...     frames.put(frame / 100, (frame * 2.0,))
+        >>> frames.drain()["x"]
+        array([0., 2., 4.])
+        >>> len(frames.drain())
+        0
+        >>> frames.close()
+        """
+        taken = self.take_block(block, timeout)
+        if taken is None:
+            return np.zeros(0, self._dtype if self._dtype is not None else [("t", np.float64)])
+        if not taken.is_numbers:
+            self._set_ahead(taken)
+            raise RowKindError("expected rows of numbers, found one that holds something else: take it with get()")
+        return taken.rows
+
+    @property
+    def t0(self) -> datetime | None:
+        """The moment that the times of the rows that were taken last are counted from; None: they are as put in."""
+        return self._t0
+
+    def take_block(self, block: bool = False, timeout: float | None = None) -> Taken | None:
+        """Take out all rows that are there, up to the next change of columns, with the head of their ring; or None."""
+        follower = self._taker()
+        if self._ahead:
+            # Not those that `get` has taken ahead: the ring still has them, where they are in one array.
+            self._ahead = []
+            follower.rewind(self._sequence)
+        taken = self._next_block(block, timeout, self._capacity)
+        if taken is not None:
+            self._dtype = taken.rows.dtype if self._writer.ring is None else self._dtype
+            self._t0 = _moment(taken.about.notes["t0"])
+            if taken.is_numbers:
+                follower.done()
+        return taken
+
+    def _taker(self) -> Follower:
+        """Be the consumer."""
+        if self._follower is None:
+            self._end_with_this_process()
+            self._follower = Follower(self._folder)
+            self._ends.append(self._follower)
+        return self._follower
+
+    def _next_block(self, block: bool, timeout: float | None, most: int) -> Taken | None:
+        """Give the next rows; QueueEndedError where none will ever come."""
+        follower = self._taker()
+        patience = Patience(timeout if block else 0.0, _NAP)
+        while True:
+            now = time.monotonic()
+            gone = False
+            if now - self._looked > _LOOK:
+                self._looked = now
+                gone = follower.writer_is_gone()
+            taken = follower.take(most)
+            if taken is not None:
+                return taken
+            if gone:
+                self._looked = 0.0  # ask again at once
+                how = "has closed the queue" if follower.was_closed() else "has ended without closing the queue"
+                raise QueueEndedError(f"expected a row, found that all are taken and that the producer {how}")
+            if not patience.nap():
+                if block:
+                    raise queue.Empty("expected a row in time, found none")
+                return None
+
+    def _fetch(self, block: bool, timeout: float | None) -> None:
+        """Take rows ahead, or raise."""
+        taken = self._next_block(block, timeout, _AT_A_TIME)
+        if taken is None:
+            raise queue.Empty("expected a row, found none")
+        self._set_ahead(taken)
+
+    def _set_ahead(self, taken: Taken) -> None:
+        notes, rows = taken.about.notes, taken.rows
+        if taken.is_numbers:
+            names = rows.dtype.names[1:]
+            make = row_class(names)
+            # NumPy has no structure of no fields that lists as a tuple.
+            values = rows[list(names)].tolist() if names else [()] * len(rows)
+            times = rows["t"].tolist()
+            t0 = self._t0 = _moment(notes["t0"])
+            if t0 is not None:
+                times = [t0 + timedelta(seconds=seconds) for seconds in times]
+            self._ahead = list(zip(times, map(make._make, values), strict=True))
+        else:
+            self._ahead = [_unpickled(row) for row in rows["row"].tolist()]
+        self._ahead.reverse()
+        self._sequence = taken.sequence
+        self._counts = self._taker().counts
+
+    def unpacked(self, taken: Taken) -> Iterator[tuple[Any, Any]]:
+        """Give the rows of a block that `take_block` gave one by one, as `get` does; each counts as taken then."""
+        self._set_ahead(taken)
+        while self._ahead:
+            yield self.get()
+
     def empty(self) -> bool:
-        """Say whether there is no row just now."""
-        return bool(self._queue.empty())
+        """Say whether no row waits just now."""
+        return self.qsize() == 0
 
     def qsize(self) -> int:
-        """Give about how many rows there are; NotImplementedError on macOS."""
-        return int(self._queue.qsize())
+        """Give how many rows wait; any process may ask."""
+        return waiting_in(self._folder)
+
+    # Ending ---------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Promise that this process puts nothing more in; what it has put in is still sent."""
-        self._queue.close()
+        """End what this process does with the queue.
+
+        The producer promises to put nothing more in: who takes gets the rows that are there, then QueueEndedError. The
+        consumer wants nothing more: who puts gets QueueClosedError, and what is in the queue is removed. Rows that
+        nobody took, and that no consumer gave up, stay for ``ringacc recover``.
+
+        Notes
+        -----
+        Complexity: O(1).
+        Allocates: nothing.
+        Valid: nothing is given.
+        Threads: one.
+
+        Examples
+        --------
+        >>> from ringacc import RingQueue
+        >>> frames = RingQueue({"x": "f8"})
+        >>> frames.close()
+        """
+        self._is_closed = True
+        self._writer.close()
+        self._ahead = []
+        if self._follower is not None:
+            self._follower.refuse()
+            self._follower.close(remove=True)
+        else:
+            _remove_if_done(self._folder)
 
     def join_thread(self) -> None:
-        """After ``close``: wait until what this process has put in is sent."""
-        self._queue.join_thread()
+        """Do nothing: a row is with the consumer as soon as `put` has returned."""
 
     def cancel_join_thread(self) -> None:
-        """Let this process end without waiting until what it has put in is sent; such rows are lost."""
-        self._queue.cancel_join_thread()
+        """Do nothing: a process that ends waits for nothing, and loses nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.close()
+
+
+class NamedTupleQueue(RingQueue):
+    """A queue of (time, namedtuple) from one process to another: a `RingQueue` that learns its fields from its rows.
+
+    A row comes out as a namedtuple of its own class, with the names it had; names that are no identifiers are in its
+    ``_columns``. Columns may change from row to row, in names and kinds; each change takes as long as making a ring.
+    Rows of numbers travel fast; a row that holds anything else is pickled.
+
+    Parameters
+    ----------
+    maxsize
+        Rows that it holds at least before `put` waits; 0: 65 536, a minute of a stream of 1 kHz.
+
+    Notes
+    -----
+    Complexity: O(fields) a row.
+    Allocates: a file of 2 x ``maxsize`` rows in `rings_folder` with the first row, and where columns change.
+    Valid: what ``get`` gives is a copy.
+    Threads: one that puts and one that takes.
+
+    Examples
+    --------
+    >>> from collections import namedtuple
+    >>> from ringacc import NamedTupleQueue
+    >>> rows = NamedTupleQueue()
+    >>> rows.put(0.01, namedtuple("Tail", "theta_00 theta_01")(0.1, 0.2))
+    >>> rows.get()
+    (0.01, Row(theta_00=0.1, theta_01=0.2))
+    >>> rows.close()
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        self._start(_new_folder(), checked_capacity(max(maxsize, 0)) or CAPACITY, None)
+
+    def put(self, t: float | datetime, obj: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Put a row in: as `RingQueue.put`, but ``obj`` is a namedtuple, whose names may be other ones than before."""
+        self._put_slowly(t, obj, block, timeout)
+
+    def begin(self, fields: schema.Fields) -> None:
+        """Declare the fields of the rows that come next, for `jit`; rows that are put in need no such word."""
+        super().begin(fields)
+        self._open(None)
+
+    def _append_slowly(self, t: Any, obj: Any) -> None:
+        columns = getattr(obj, "_columns", None) or getattr(obj, "_fields", None)
+        if columns is None or not isinstance(obj, tuple):
+            raise RowKindError(
+                f"expected a namedtuple, whose fields name the values, found {type(obj).__name__}: {obj!r}"
+            )
+        columns = tuple(columns)
+        if len(columns) != len(obj):
+            raise RowLengthError(f"expected {len(columns)} values {columns}, found {len(obj)}: {obj!r}")
+        if not (_is_moment(t) and _are_columns(columns) and all(isinstance(value, _PLAIN) for value in obj)):
+            self._append_pickled(t, columns, obj)
+            return
+        ring = self._writer.ring
+        if self._kind != NUMBERS or ring is None or ring.columns[1:] != columns or not self._is_counted_alike(t):
+            self._begin_ring(schema.opening_dtype(columns, obj), t, type(obj))
+        elif type(obj) is not self._row_type:
+            self._bind(type(obj))
+        try:
+            self._appender.append_row(self._seconds(t), obj)
+        except RowError:
+            # The time was checked, so it is a number that its column cannot hold.
+            self._begin_ring(schema.widened(self._writer.file.about.dtype, obj), t, type(obj))
+            self._appender.append_row(self._seconds(t), obj)
+
+    def _append_pickled(self, t: Any, columns: tuple[str, ...], obj: Any) -> None:
+        """Append a row that holds something else than numbers."""
+        try:
+            row = pickle.dumps((t, columns, tuple(obj)), pickle.HIGHEST_PROTOCOL)
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            raise RowKindError(
+                f"expected values that can be sent to another process, found {obj!r}: {error}; put in numbers"
+            ) from error
+        if self._kind != _PICKLED or self._writer.file.about.dtype["row"].itemsize < len(row):
+            width = max(_SHORTEST_PICKLE, 1 << (len(row) - 1).bit_length())
+            self._begin_ring(np.dtype([("t", np.float64), ("row", f"V{width}")]), None, None, _PICKLED)
+        # The row has its time; the ring wants numbers that are in order.
+        self._appender.append_row(self._ordinal, (row,))
+        self._ordinal += 1.0
+
+
+#: What a row of numbers holds; ``schema.value_dtype`` gives each a column.
+_PLAIN = (int, float, np.bool_, np.integer, np.floating)
+
+
+def _is_moment(t: Any) -> bool:
+    """Say whether a time is a number or a datetime; a number must be finite."""
+    if not isinstance(t, datetime):
+        try:
+            checked_time(t)
+        except RowKindError:
+            return False
+    return True
+
+
+def _are_columns(columns: tuple[str, ...]) -> bool:
+    """Say whether these can be the names of the columns of a ring."""
+    try:
+        schema.check_names(columns)
+    except SchemaError:
+        return False
+    return True
+
+
+def _new_folder() -> Path:
+    return rings_folder() / f"queue-{os.getpid()}-{os.urandom(4).hex()}.stream"
+
+
+def _attached(kind: type[RingQueue], folder: Path, capacity: int, dtype: np.dtype[Any] | None) -> RingQueue:
+    """Make the end of a queue in the process that it was handed to."""
+    made = kind.__new__(kind)
+    made._start(folder, capacity, dtype)
+    return made
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _unpickled(row: bytes) -> tuple[Any, Any]:
+    t, columns, values = pickle.loads(row)
+    return t, row_class(columns)(*values)
+
+
+def _remove_if_done(folder: Path) -> None:
+    """Take away the files of a queue that nobody uses and that has no rows left."""
+    there = rings_of(folder)
+    if any(map(is_locked, there)) or is_locked(folder / "follower") or waiting_in(folder):
+        return
+    Follower(folder).close(remove=True)
+
+
+def _end_of_process(folder: Path, ends: list[StreamWriter | Follower]) -> None:
+    """Leave nothing behind at the end of a process, or of its queue, but rows that nobody took."""
+    for end in ends:
+        end.close()
+    if folder.exists():
+        _remove_if_done(folder)
+
+
+def _decline(t: Any, values: Any) -> bool:
+    """Say that the fast way does not take a row."""
+    return False

@@ -5,26 +5,18 @@ Belongs here: rings whose rows need no time. May not be here: anything that know
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator, Sequence
 from typing import Any, SupportsIndex, overload
 
 import numpy as np
 
-from . import schema
+from . import lookups, schema
 from .appending import Appender
 from .block import Array, Block
 from .errors import RingEmptyError
+from .kernels.rows import KEEP, NEVER, OVERWRITE
 
-__all__ = ["Ring", "RingBuffer", "checked_count"]
-
-
-def checked_count(count: SupportsIndex, what: str = "rows") -> int:
-    """Give a count as an int, or refuse one that is negative."""
-    number = operator.index(count)
-    if number < 0:
-        raise ValueError(f"expected 0 or more {what}, found {number}")
-    return number
+__all__ = ["Ring", "RingBuffer"]
 
 
 class Ring:
@@ -64,7 +56,7 @@ class Ring:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory held: each row twice, and 256 bytes of counters."""
+        """Bytes of memory held: each row twice, and 384 bytes of counters."""
         return self._block.nbytes
 
     @property
@@ -113,7 +105,7 @@ class Ring:
         >>> ring.last(2)
         array([3, 4])
         """
-        return self._block.last(min(checked_count(n), len(self._block)))
+        return lookups.last(self._block, n)
 
     def since(self, sequence: SupportsIndex) -> tuple[Array, int, int]:
         """Give the rows put in since ``written`` was ``sequence``, and how many of them are already gone.
@@ -154,12 +146,7 @@ class Ring:
         >>> ring.since(seen)
         (array([4, 5, 6]), 6, 1)
         """
-        number = operator.index(sequence)
-        written, trimmed = self._block.written, self._block.trimmed
-        if not 0 <= number <= written:
-            raise ValueError(f"expected a sequence from 0 to {written}, found {number}: take what since() gave last")
-        missed = max(trimmed - number, 0)
-        return self._block.last(written - number - missed), written, missed
+        return lookups.since(self._block, sequence)
 
     def clear(self) -> None:
         """Take away all rows; ``written`` stays, so that who follows by ``since`` misses nothing new.
@@ -193,7 +180,7 @@ class Ring:
         # The rows and the counters, not the block: a copy has memory of its own, and its rows the same sequences.
         block = self._block
         counters, rows = block.counters.copy(), block.last(len(block)).copy()
-        return _restored, (type(self), block.capacity, block.dtype, self._appender.overwrite, counters, rows)
+        return _restored, (type(self), block.capacity, block.dtype, block.keep == OVERWRITE, counters, rows)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         from . import tables
@@ -254,7 +241,8 @@ class RingBuffer(Ring, Sequence[Any]):
 
     def __init__(self, capacity: int, dtype: Any = float, allow_overwrite: bool = True) -> None:
         self._block = Block(capacity, schema.element_dtype(dtype))
-        self._appender = Appender(self._block, timed=False, overwrite=allow_overwrite)
+        self._block.counters[KEEP] = OVERWRITE if allow_overwrite else NEVER
+        self._appender = Appender(self._block, timed=False)
         if type(self).append is RingBuffer.append:
             fast = self._appender.builtin(self._appender.append_value, RingBuffer.append.__doc__)
             if fast is not None:

@@ -32,6 +32,7 @@ __all__ = [
     "row_of",
     "rows_of",
     "timed_rows",
+    "united_dtype",
     "value_dtype",
     "widened",
 ]
@@ -206,6 +207,11 @@ def widened(dtype: np.dtype[Any], values: Sequence[Any]) -> np.dtype[Any]:
         except RowError:
             columns.append((name, np.promote_types(dtype[name], value_dtype(value, name))))
     return np.dtype(columns)
+
+
+def united_dtype(one: np.dtype[Any], other: np.dtype[Any]) -> np.dtype[Any]:
+    """Give the dtype whose columns hold what those of two dtypes with the same names hold."""
+    return np.dtype([(name, np.promote_types(one[name], other[name])) for name in one.names or ()])
 
 
 def row_of(dtype: np.dtype[Any], value: Any) -> Array:

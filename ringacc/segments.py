@@ -11,12 +11,12 @@ from typing import Any, overload
 
 import numpy as np
 
-from .appending import Appender
 from .block import Array
 from .history import History
 from .kernels.push import Target
+from .lookups import How, find
 from .schema import row_class
-from .timering import How, TimeRing, find
+from .timering import TimeRing
 
 __all__ = ["Segment", "StoredRows"]
 
@@ -46,8 +46,7 @@ class Segment:
     def _use_ring(self, capacity: int) -> None:
         """Begin with an empty ring."""
         self.ring = TimeRing(capacity, self.dtype, allow_overwrite=False)
-        # Beside the ring's own, because it has a row type and a limit.
-        self._appender = Appender(self.ring._block, timed=True, overwrite=False)
+        self._appender = self.ring.another_appender()
 
     def __len__(self) -> int:
         return len(self.history) + len(self.ring)

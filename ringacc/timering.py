@@ -1,56 +1,30 @@
 """TimeRing: rows that begin with a time, and looking them up by it.
 
-Belongs here: everything that answers by time. May not be here: how rows get in or where they lie.
+Belongs here: the ring that its own process writes, in memory or in a file. May not be here: how rows get in or where
+they lie, and how they are found (``lookups``).
 """
 
 from __future__ import annotations
 
-import math
-import operator
-from typing import Any, Literal, NamedTuple, SupportsIndex, overload
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self, SupportsIndex, overload
 
 import numpy as np
 
-from . import schema
-from .appending import Appender, checked_time
+from . import lookups, schema
+from .appending import Appender
 from .block import Array, Block
-from .errors import RowKindError, RowNotFoundError, UnknownColumnError
+from .errors import RowKindError
 from .jit import Handle, handle_of
-from .kernels import rows as counters_of
-from .kernels import times
-from .ring import Ring, checked_count
+from .kernels.rows import KEEP, NEVER, OVERWRITE
+from .lookups import Health, How, checked_count
+from .reader import RingReader
+from .ring import Ring
+from .ringfile import RingFile, path_of
 
-__all__ = ["Health", "How", "TimeRing", "find"]
-
-How = Literal["previous", "next", "nearest", "linear"]
-_HOWS = ("previous", "next", "nearest", "linear")
-
-
-class Health(NamedTuple):
-    """What the times of a stream say about it.
-
-    Attributes
-    ----------
-    rows
-        Rows ever put in.
-    repeats
-        Rows whose time equals the one before.
-    backward
-        Rows whose time lies before the one before.
-    largest_gap
-        Largest step forward from one row to the next, in seconds; 0.0 while there is none.
-    overwritten
-        Rows that were replaced by newer ones.
-    missed
-        Rows that a reader asked for too late.
-    """
-
-    rows: int
-    repeats: int
-    backward: int
-    largest_gap: float
-    overwritten: int
-    missed: int
+__all__ = ["TimeRing"]
 
 
 class TimeRing(Ring):
@@ -94,13 +68,239 @@ class TimeRing(Ring):
     __slots__ = ("__dict__",)
 
     def __init__(self, capacity: int, fields: schema.Fields, allow_overwrite: bool = True) -> None:
-        self._block = Block(capacity, schema.row_dtype(fields))
-        self._appender = Appender(self._block, timed=True, overwrite=allow_overwrite)
+        self._begin(Block(capacity, schema.row_dtype(fields)), None)
+        self._block.counters[KEEP] = OVERWRITE if allow_overwrite else NEVER
+
+    def _begin(self, block: Block, file: RingFile | None) -> None:
+        """Be a ring over a block, which may lie in a file."""
+        self._block = block
+        self._file = file
+        self._appender = Appender(block, timed=True, guard=None if file is None else file.make_room)
         if type(self).append is TimeRing.append:
             fast = self._appender.builtin(self._appender.append_row, TimeRing.append.__doc__)
             if fast is not None:
                 # As an attribute, not by __dict__: that would make every later look-up of one slower.
                 self.append = fast  # type: ignore[method-assign]
+
+    # Ring files -----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        capacity: int,
+        fields: schema.Fields,
+        *,
+        units: Mapping[str, str] | None = None,
+        allow_overwrite: bool = True,
+    ) -> Self:
+        """Make a ring whose rows lie in a file, so that other processes can watch them, and they outlive this one.
+
+        Parameters
+        ----------
+        path
+            Where. A name without a folder is one in `rings_folder`; ".ring" is added where there is no extension.
+        capacity, fields, allow_overwrite
+            As in `TimeRing`.
+        units
+            Of the columns, for who reads the file: ``{"x": "mm"}``. That of "t" is the second.
+
+        Returns
+        -------
+        TimeRing
+            Of which this process is the one writer. `close` it at the end: that removes the file.
+
+        Raises
+        ------
+        RingExistsError
+            (a FileExistsError) A ring is there; where its writer is gone, it may hold rows that nobody has saved.
+        RingSpaceError
+            (an OSError) There is no room for it: nothing was made.
+        MissingFileError
+            (a FileNotFoundError) There is no such folder.
+        CapacityError, SchemaError
+            As in `TimeRing`.
+
+        Notes
+        -----
+        Complexity: O(capacity).
+        Allocates: a file of 4096 + 2 x capacity x bytes of a row, all of it at once.
+        Valid: until `close`. A forked child may not write to it.
+        Threads: the writer's.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from ringacc import TimeRing
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with TimeRing.create(folder + "/tail", 1000, {"x": "f8"}, units={"x": "mm"}) as track:
+        ...         track.append(0.5, (1.0,))
+        ...         TimeRing.open(folder + "/tail").last(1)["x"]
+        array([1.])
+        """
+        file = RingFile.create(path_of(path), capacity, schema.row_dtype(fields), units)
+        file.block.counters[KEEP] = OVERWRITE if allow_overwrite else NEVER
+        return cls.over(file)
+
+    @classmethod
+    def take_over(cls, path: str | os.PathLike[str]) -> Self:
+        """Write on in a ring file whose writer is gone; the rows in it, and their sequences, stay.
+
+        Parameters
+        ----------
+        path
+            As in `create`.
+
+        Returns
+        -------
+        TimeRing
+            Of which this process is the one writer from now on.
+
+        Raises
+        ------
+        RingBusyError
+            (a BlockingIOError) Its writer is alive.
+        MissingFileError, RingFormatError
+            It is not there, or no ring file, or cut, or of a newer version.
+
+        Notes
+        -----
+        Complexity: O(1).
+        Allocates: nothing.
+        Valid: until `close`.
+        Threads: the writer's.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from ringacc import TimeRing
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     track = TimeRing.create(folder + "/tail", 1000, {"x": "f8"})
+        ...     track.append(0.5, (1.0,))
+        ...     track.close(keep=True)
+        ...     with TimeRing.take_over(folder + "/tail") as track:
+        ...         track.append(0.6, (2.0,))
+        ...         len(track)
+        2
+        """
+        return cls.over(RingFile.take_over(path_of(path)))
+
+    @staticmethod
+    def open(path: str | os.PathLike[str]) -> RingReader:
+        """Open a ring file that any process writes, or has written, to look at its rows.
+
+        Parameters
+        ----------
+        path
+            As in `create`.
+
+        Returns
+        -------
+        RingReader
+            Which has the look-ups of `TimeRing`, as copies; nobody notices it.
+
+        Raises
+        ------
+        MissingFileError
+            (a FileNotFoundError) It is not there.
+        RingFormatError
+            It is no ring file, or cut, or of a newer version.
+
+        Notes
+        -----
+        Complexity: O(1).
+        Allocates: nothing but the map of the file.
+        Valid: as long as it is held, also when the file is gone.
+        Threads: any; each thread opens one for itself.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from ringacc import TimeRing
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with TimeRing.create(folder + "/tail", 1000, {"x": "f8"}) as track:
+        ...         tail = TimeRing.open(folder + "/tail")
+        ...         track.append(0.5, (1.0,))
+        ...         tail.at(0.5)["x"]
+        np.float64(1.0)
+        """
+        return RingReader(RingFile.open(path_of(path)))
+
+    @classmethod
+    def over(cls, file: RingFile) -> Self:
+        """Make a ring over a file that this process writes."""
+        made = cls.__new__(cls)
+        made._begin(file.block, file)
+        return made
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a row can be put in now, without waiting."""
+        return self._block.has_room(1)
+
+    def another_appender(self) -> Appender:
+        """Give a way in beside the ring's own, for rows of a type and with a limit."""
+        return Appender(self._block, timed=True, guard=None if self._file is None else self._file.make_room)
+
+    @property
+    def file(self) -> RingFile | None:
+        """The ring file; None for a ring in memory."""
+        return self._file
+
+    @property
+    def path(self) -> Path | None:
+        """Where the ring file is; None for a ring in memory."""
+        return None if self._file is None else self._file.path
+
+    @property
+    def units(self) -> dict[str, str]:
+        """The units of the columns, as they were given to `create`, and that of "t"."""
+        return {"t": "s"} if self._file is None else self._file.units
+
+    def close(self, keep: bool = False) -> None:
+        """End the ring: no row can be put in any more, and who reads it learns that none will come.
+
+        A ring file is removed, by its recorder once all rows are on the disk where there is one. An end without this
+        call, with or without an error, leaves the file to be taken over or recovered. A ring in memory only ends.
+
+        Parameters
+        ----------
+        keep
+            Leave the file, to be taken over or recovered.
+
+        Notes
+        -----
+        Complexity: O(1).
+        Allocates: nothing.
+        Valid: views taken before stay as they are.
+        Threads: the writer's.
+
+        Examples
+        --------
+        >>> from ringacc import TimeRing
+        >>> track = TimeRing(10, {"x": "f8"})
+        >>> track.close()
+        >>> track.append(0.5, (1.0,))
+        Traceback (most recent call last):
+            ...
+        ringacc.errors.RingClosedError: expected an open ring, found one that is closed: nothing was written
+        """
+        file, is_writer = self._file, self._file is not None and self._file.is_writer
+        self._appender.close()
+        if file is None or not is_writer:
+            return
+        if not keep:
+            file.end()
+        followed = file.has_follower()
+        file.close()
+        if not keep and not followed:
+            file.remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self.close(keep=error is not None)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -109,7 +309,9 @@ class TimeRing(Ring):
 
     @property
     def jit(self) -> Handle:
-        """The ring for a user's own ``@njit`` loop; see `ringacc.jit`."""
+        """The ring for a user's own ``@njit`` loop; see `ringacc.jit`. Of a ring file, while this process writes it."""
+        if self._file is not None:
+            self._file.watch()
         return handle_of(self._block)
 
     def __repr__(self) -> str:
@@ -237,14 +439,7 @@ declare the field otherwise
         >>> track.window(1.0)["t"]
         array([1., 2.])
         """
-        if not seconds >= 0:
-            raise ValueError(f"expected a window of 0 or more seconds, found {seconds}")
-        block = self._block
-        start, stop = times.window_bounds(block.counters, block.bytes, block.capacity, block.row_bytes, seconds)
-        if start < 0:
-            rows = block.last(len(block))
-            return _frozen(rows[rows["t"] >= rows["t"][-1] - seconds])
-        return block.visible[start:stop]
+        return lookups.window(self._block, seconds)
 
     def between(self, t0: float, t1: float) -> Array:
         """Give the rows with t0 <= t <= t1; none where t0 > t1.
@@ -280,14 +475,7 @@ declare the field otherwise
         >>> track.between(0.5, 1.5)["x"]
         array([2.])
         """
-        if t0 != t0 or t1 != t1:
-            raise ValueError(f"expected two times in seconds, found {t0} and {t1}")
-        block = self._block
-        start, stop = times.between_bounds(block.counters, block.bytes, block.capacity, block.row_bytes, t0, t1)
-        if start < 0:
-            rows = block.last(len(block))
-            return _frozen(rows[(rows["t"] >= t0) & (rows["t"] <= t1)])
-        return block.visible[start:stop]
+        return lookups.between(self._block, t0, t1)
 
     def at(self, t: float, how: How = "nearest", tolerance: float | None = None) -> np.void:
         """Give the row at a time.
@@ -331,14 +519,7 @@ declare the field otherwise
         >>> float(track.at(0.4)["x"]), float(track.at(0.25, how="linear")["x"])
         (10.0, 12.5)
         """
-        block = self._block
-        rows = block.last(len(block))
-        moment = _checked_question(t, how, tolerance)
-        start, stop = times.between_bounds(block.counters, block.bytes, block.capacity, block.row_bytes, moment, moment)
-        if start < 0:
-            return find(rows, moment, how, tolerance)
-        oldest = block.slot(block.trimmed) if len(rows) else 0
-        return _pick(rows, start - oldest, stop - oldest - 1, moment, how, tolerance)
+        return lookups.at(self._block, t, how, tolerance)
 
     def fps(self, points: SupportsIndex = 10) -> float:
         """Give the rate over the last ``points`` rows: (k - 1) / (their last time - their first).
@@ -373,17 +554,11 @@ declare the field otherwise
         >>> track.fps()
         2.0
         """
-        number = operator.index(points)
-        if number < 2:
-            raise ValueError(f"expected at least 2 points for a rate, found {number}")
-        block = self._block
-        return float(times.fps(block.counters, block.bytes, block.capacity, block.row_bytes, number))
+        return lookups.fps(self._block, points)
 
     def __getitem__(self, column: str) -> Array:
         """Give one column of the rows there are, oldest first: a read-only view, valid until the next append."""
-        if column not in self.columns:
-            raise UnknownColumnError(f"expected one of the columns {self.columns}, found {column!r}")
-        return self._block.last(len(self))[column]
+        return lookups.column(self._block, column)
 
     def health(self) -> Health:
         """Give what the times of all rows ever put in say about the stream.
@@ -408,15 +583,7 @@ declare the field otherwise
         >>> track.health()
         Health(rows=4, repeats=1, backward=1, largest_gap=0.5, overwritten=2, missed=0)
         """
-        counts = self._block.counts
-        return Health(
-            rows=counts[counters_of.WRITTEN],
-            repeats=counts[counters_of.REPEATS],
-            backward=counts[counters_of.BACKWARD],
-            largest_gap=float(self._block.counters.view(np.float64)[counters_of.GAP]),
-            overwritten=counts[counters_of.TRIMMED] - counts[counters_of.CLEARED],
-            missed=0,
-        )
+        return lookups.health(self._block)
 
     # Taking away ----------------------------------------------------------------------------------------------
 
@@ -480,91 +647,4 @@ declare the field otherwise
         >>> track["t"]
         array([0.5, 1. ])
         """
-        if t != t:
-            raise ValueError(f"expected a time in seconds, found {t}")
-        block = self._block
-        start, stop = times.between_bounds(block.counters, block.bytes, block.capacity, block.row_bytes, t, math.inf)
-        if start < 0:
-            late = np.flatnonzero(block.last(len(block))["t"] >= t)
-            start, stop = (int(late[0]) if len(late) else len(block)), len(block)
-        block.trim_to(stop - start)
-
-
-def find(rows: Array, t: float, how: How = "nearest", tolerance: float | None = None) -> np.void:
-    """Give the row at a time of any structured rows with "t", in whatever order; as `TimeRing.at`, in O(n log n)."""
-    moment = _checked_question(t, how, tolerance)
-    rows = rows[np.argsort(rows["t"], kind="stable")]
-    stamps = rows["t"]
-    return _pick(
-        rows,
-        int(np.searchsorted(stamps, moment, "left")),
-        int(np.searchsorted(stamps, moment, "right")) - 1,
-        moment,
-        how,
-        tolerance,
-    )
-
-
-def _checked_question(t: float, how: str, tolerance: float | None) -> float:
-    if how not in _HOWS:
-        raise ValueError(f"expected how to be one of {', '.join(_HOWS)}, found {how!r}")
-    if tolerance is not None and not tolerance >= 0:
-        raise ValueError(f"expected a tolerance of 0 or more seconds, found {tolerance}")
-    return checked_time(t)
-
-
-def _pick(rows: Array, after: int, before: int, moment: float, how: str, tolerance: float | None) -> np.void:
-    """Choose between the first row with t >= ``moment`` and the last with t <= it; rows in time order."""
-    reach = math.inf if tolerance is None else tolerance
-    stamps = rows["t"]
-    has_before = before >= 0 and moment - stamps[before] <= reach
-    has_after = after < len(rows) and stamps[after] - moment <= reach
-    if how == "nearest" and (has_before or has_after):
-        if has_after and (not has_before or stamps[after] - moment < moment - stamps[before]):
-            return _copy(rows, after)
-        while before > 0 and stamps[before - 1] == stamps[before]:
-            before -= 1
-        return _copy(rows, before)
-    if how == "previous" and has_before:
-        return _copy(rows, before)
-    if how == "next" and has_after:
-        return _copy(rows, after)
-    if how == "linear" and has_before and has_after:
-        return _on_the_line(rows[before], rows[after], moment)
-    within = "" if tolerance is None else f" within {tolerance} s"
-    wanted = f"expected a row ({how}) for t = {moment}{within}"
-    if not len(rows):
-        raise RowNotFoundError(f"{wanted}, found no rows at all: append some first")
-    raise RowNotFoundError(
-        f"{wanted}, found {len(rows)} rows from {stamps[0]} to {stamps[-1]} s: ask within that range, or with another "
-        "how or tolerance"
-    )
-
-
-def _frozen(rows: Array) -> Array:
-    rows.flags.writeable = False
-    return rows
-
-
-def _copy(rows: Array, place: int) -> np.void:
-    row: np.void = rows[place].copy()
-    return row
-
-
-def _on_the_line(before: np.void, after: np.void, moment: float) -> np.void:
-    """Give the row at ``moment`` on the straight line between two rows."""
-    names = before.dtype.names or ()
-    kinds = [(name, np.float64 if before.dtype[name].base.kind in "iuf" else before.dtype[name].base) for name in names]
-    made: np.void = np.zeros(1, [(name, kind, before.dtype[name].shape) for name, kind in kinds])[0]
-    elapsed = after["t"] - before["t"]
-    share = (moment - before["t"]) / elapsed if elapsed > 0 else 0.0
-    for name, kind in kinds:
-        first, second = before[name], after[name]
-        if kind != np.float64 or share == 0.0:
-            made[name] = first
-        elif share == 1.0:
-            made[name] = second
-        else:
-            made[name] = np.float64(first) + (np.float64(second) - np.float64(first)) * share
-    made["t"] = moment
-    return made
+        self._block.trim_to(lookups.from_time(self._block, t))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from table_rows import LOG, ROOT, STYTRA, bits, rows
+from table_rows import LOG, NAMES, ROOT, STYTRA, VALUES, bits, rows
 
 from ringacc.errors import FormatError, MissingFileError, RingaccError, SchemaError
 from ringacc.tables import FORMATS, load, save, to_frame
@@ -19,25 +19,6 @@ BINARY = ("feather", "hdf5", "parquet")
 
 
 # Round trips --------------------------------------------------------------------------------------
-
-NAMES = st.one_of(
-    st.sampled_from(
-        ["t", "closed loop 1D_vel", "a;b", 'a"b', "a\nb", "a\r\nb", " ", "nan", "Unnamed: 0", "ß", "0", "/x", "NA"]
-    ),
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=5),
-)
-VALUES = {
-    "f8": st.floats() | st.integers(-(10**6), 10**6).map(float),
-    "f4": st.floats(width=32),
-    "f2": st.floats(width=16),
-    "i8": st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-(2**63), 2**63 - 1]),
-    "i4": st.integers(-(2**31), 2**31 - 1),
-    "u1": st.integers(0, 255),
-    "u8": st.integers(0, 2**64 - 1),
-    "?": st.booleans(),
-    "U6": st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
-    | st.sampled_from(["nan", "", "1", "1e5", '"', ";", "\r\n", "a\0b"]),
-}
 
 
 @st.composite

@@ -16,8 +16,8 @@ import numpy as np
 from .. import tables
 from ..block import Array
 from ..errors import AccumulatorEmptyError, FormatError, RowKindError, UnknownColumnError
+from ..lookups import Health, How
 from ..segments import Segment
-from ..timering import Health, How
 from .base import CAPACITY, SegmentedAccumulator
 
 if TYPE_CHECKING:

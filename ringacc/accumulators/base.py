@@ -226,6 +226,10 @@ class SegmentedAccumulator(Accumulator):
         """Open a segment with its first row."""
         segment = Segment(dtype, self.capacity)
         segment.append(time, values)
+        self._go_on_in(segment, row_type)
+
+    def _go_on_in(self, segment: Segment, row_type: type | None) -> None:
+        """Make a segment, which has its first rows, the newest."""
         self._close()
         self._segment = segment
         self._opened = True
@@ -233,11 +237,41 @@ class SegmentedAccumulator(Accumulator):
         self._bind(row_type)
         self.sig_acc_init.emit()
 
-    def _bind(self, row_type: type) -> None:
-        """Let rows of this type take the fast way into the newest segment."""
+    def _bind(self, row_type: type | None) -> None:
+        """Let rows of this type take the fast way into the newest segment; None: let all take the slow one."""
         self._row_type = row_type
-        self._segment.take_from(self._target, row_type)
+        if row_type is None:
+            self._target.point_at(None)
+        else:
+            self._segment.take_from(self._target, row_type)
         self._set_limit()
+
+    def _extend(self, rows: Array) -> None:
+        """Append many rows of one dtype, "t" first, opening a segment and trimming where needed."""
+        segment = self._segment
+        if not len(rows):
+            return
+        if self._opened and segment.columns == rows.dtype.names:
+            try:
+                segment.extend(schema.rows_of(segment.dtype, rows))
+            except RowTimeError:
+                raise
+            except RowError:
+                # Numbers that their column cannot hold: that of the new segment holds both.
+                rows = schema.rows_of(schema.united_dtype(segment.dtype, rows.dtype), rows)
+                segment = self._segment_of(rows)
+        else:
+            segment = self._segment_of(rows)
+        if segment is not self._segment:
+            self._go_on_in(segment, None)
+        if self._set_limit():
+            self.trim_data()
+
+    def _segment_of(self, rows: Array) -> Segment:
+        """Give a new segment that begins with these rows."""
+        segment = Segment(rows.dtype, self.capacity)
+        segment.extend(rows)
+        return segment
 
     def _declare(self, dtype: np.dtype[Any]) -> None:
         """Make the newest segment one that holds no rows yet; its first row will decide the dtypes."""

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import queue as queues
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import numpy as np
 
 from .. import schema
-from ..errors import RowKindError
+from ..block import Array
+from ..errors import QueueEndedError, RowKindError
+from ..queues import RingQueue
 from ..segments import Segment, StoredRows
 from .answers import DataFrameAccumulator
 from .base import Accumulator
@@ -23,6 +25,7 @@ __all__ = ["DynamicLog", "EstimatorLog", "FramerateAccumulator", "FramerateQueue
 
 # Items taken at a time where a queue cannot say how many there are.
 _AT_A_TIME = 10_000
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Queue(Protocol):
@@ -111,10 +114,43 @@ class QueueDataAccumulator(DataFrameAccumulator):
         >>> from ringacc import QueueDataAccumulator
         >>> QueueDataAccumulator(queue.Queue()).update_list()
         """
+        if isinstance(self.data_queue, RingQueue):
+            self._take_blocks(self.data_queue)
+            return
         for time, data in _waiting(self.data_queue):
-            # The fast way in takes times as numbers only.
-            seconds = self._seconds(time) if isinstance(time, datetime) else time
-            self._append(seconds, data)
+            self._take(time, data)
+
+    def _take(self, time: Any, data: Any) -> None:
+        """Append a row."""
+        # The fast way in takes times as numbers only.
+        self._append(self._seconds(time) if isinstance(time, datetime) else time, data)
+
+    def _take_blocks(self, queue: RingQueue) -> None:
+        """Append all rows that are waiting, many at a time, without chasing those that come meanwhile."""
+        waiting = queue.qsize()
+        while waiting > 0:
+            try:
+                taken = queue.take_block()
+            except QueueEndedError:
+                return
+            if taken is None:
+                return
+            waiting -= len(taken.rows)
+            if not taken.is_numbers:
+                for time, data in queue.unpacked(taken):
+                    self._take(time, data)
+                continue
+            rows = taken.rows
+            if queue.t0 is not None:
+                rows["t"] = self._since_t0(queue.t0, rows["t"])
+            self._extend(rows)
+
+    def _since_t0(self, start: datetime, seconds: Array) -> Array:
+        """Give times that were counted from ``start``, in whole microseconds as datetimes are, as seconds since t0."""
+        self._seconds(start)  # or say why the two cannot be compared
+        offset = (start - self.exp.t0) // _MICROSECOND
+        since: Array = (np.rint(seconds * 1e6).astype(np.int64) + offset) / 1e6
+        return since
 
 
 class EstimatorLog(DataFrameAccumulator):

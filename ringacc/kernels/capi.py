@@ -156,6 +156,16 @@ if AVAILABLE:
 
         return types.void(INT, INT), emit
 
+    @intrinsic  # type: ignore[untyped-decorator]
+    def load_acquire(typing: Any, address: Any) -> Any:
+        """Load an int64; what was written before it was stored can be read after."""
+
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            word = ir.IntType(64)
+            return builder.load_atomic(builder.inttoptr(args[0], word.as_pointer()), "acquire", 8, typ=word)
+
+        return INT(INT), emit
+
     fence_release = memory.fence_release
     float_as_double = _call("PyFloat_AsDouble", FLOAT, INT)
     number_index = _call("PyNumber_Index", INT, INT)

@@ -12,18 +12,22 @@ with *acquire* first and reads the bytes after. On x86 both are plain moves, on 
 
 from __future__ import annotations
 
+import os
+import time
 from typing import Any
 
 import numpy as np
 
-from .compile import BYTES, COUNTERS, FLOAT, INT, JIT
+from .compile import BYTES, COUNTERS, FLOAT, INT, JIT, inner
 
 __all__ = [
     "copy_bytes",
+    "fence_acquire",
     "fence_release",
     "load_acquire",
     "load_float",
     "load_real",
+    "pause",
     "store_real",
     "store_release",
 ]
@@ -77,6 +81,16 @@ if JIT:
         return types.void(), emit
 
     @intrinsic  # type: ignore[untyped-decorator]
+    def fence_acquire(typing: Any) -> Any:
+        """Keep the loads before this point before what comes after it."""
+
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            builder.fence("acquire")
+            return context.get_dummy_value()
+
+        return types.void(), emit
+
+    @intrinsic  # type: ignore[untyped-decorator]
     def load_float(typing: Any, block: Any, offset: Any) -> Any:
         """Load the float64 at a byte offset."""
         return FLOAT(BYTES, INT), _emit_load_double
@@ -109,6 +123,20 @@ if JIT:
 
         return types.void(BYTES, INT, BYTES, INT, INT), emit
 
+    if os.name == "posix":
+        _usleep = types.ExternalFunction("usleep", types.int32(types.uint32))
+
+        @inner
+        def pause() -> None:
+            """Let other processes have the processor for some 50 microseconds."""
+            _usleep(np.uint32(20))
+
+    else:  # pragma: no cover - not run here: spin
+
+        @inner
+        def pause() -> None:
+            """Do nothing for a moment."""
+
 else:
 
     def load_acquire(counters: Any, index: int) -> int:
@@ -121,6 +149,13 @@ else:
 
     def fence_release() -> None:
         """Keep the stores before this point before the stores after it."""
+
+    def fence_acquire() -> None:
+        """Keep the loads before this point before what comes after it."""
+
+    def pause() -> None:
+        """Let other processes have the processor for some 50 microseconds."""
+        time.sleep(2e-5)
 
     def load_float(block: Any, offset: int) -> float:
         """Load the float64 at a byte offset."""

@@ -19,12 +19,25 @@ import numpy as np
 
 from . import capi
 from .compile import INT, c_function, inner
-from .rows import BACKWARD, DESCENT, GAP, LAST_TIME, REPEATS, TRIMMED, TURNED, WRITTEN
+from .rows import (
+    BACKWARD,
+    DESCENT,
+    GAP,
+    HALTED,
+    KEEP,
+    LAST_TIME,
+    OVERWRITE,
+    REPEATS,
+    TAKEN,
+    TAKEN_ONLY,
+    TRIMMED,
+    TURNED,
+    WRITTEN,
+)
 
 __all__ = [
     "CODES",
     "LIMIT",
-    "OVERWRITE",
     "ROW",
     "ROW_TYPE",
     "TIMED_ROW",
@@ -47,12 +60,11 @@ CAPACITY = 2
 ROW_BYTES = 3
 SCRATCH_AT = 4
 KIND = 5
-OVERWRITE = 6  # 0: decline where there is no room
-LIMIT = 7  # do what ``Limit`` says where more rows than this are there
-ROW_TYPE = 8  # address of the only type of row that is taken, or 0: any tuple, any list
-FIELDS = 9
-KNOWN_AT = 10
-FIRST_FIELD = 11  # then a code and an offset for each field
+LIMIT = 6  # do what ``Limit`` says where more rows than this are there
+ROW_TYPE = 7  # address of the only type of row that is taken, or 0: any tuple, any list
+FIELDS = 8
+KNOWN_AT = 9
+FIRST_FIELD = 10  # then a code and an offset for each field
 
 #: Code of each field type that the builtin takes.
 CODES = {name: code for code, name in enumerate("f8 f4 i8 i4 i2 i1 u4 u2 u1 u8 b1".split())}
@@ -85,6 +97,10 @@ class Target:
         self.cell[0] = 0 if plan is None else plan.ctypes.data
         self._keep = (plan, *keep)
 
+    def is_at(self, plan: np.ndarray[Any, Any] | None) -> bool:
+        """Say whether the builtin appends by this plan."""
+        return plan is not None and self._keep[:1] != () and self._keep[0] is plan
+
 
 def make_plan(
     counters: np.ndarray[Any, Any],
@@ -106,7 +122,6 @@ def make_plan(
     plan[ROW_BYTES] = row_bytes
     plan[SCRATCH_AT] = scratch.ctypes.data
     plan[KIND] = kind
-    plan[OVERWRITE] = 1
     plan[LIMIT] = np.iinfo(np.int64).max
     plan[FIELDS] = len(fields)
     plan[KNOWN_AT] = _KNOWN.ctypes.data
@@ -261,6 +276,14 @@ if capi.AVAILABLE:
         capi.store_double(counters + 8 * LAST_TIME, time)
 
     @inner
+    def _may_go(counters: int, oldest: int) -> bool:
+        """Say whether the oldest row may be overwritten: ``rows.has_room``, on an address."""
+        keep = capi.load(counters + 8 * KEEP)
+        if keep == OVERWRITE:
+            return True
+        return keep == TAKEN_ONLY and capi.load_acquire(counters + 8 * TAKEN) > oldest  # type: ignore[no-any-return]
+
+    @inner
     def _push(plan: int, arguments: int, count: int) -> int:
         """Append a row: 0 declined and nothing written, 1 done, 2 done and the limit is passed."""
         kind = capi.load(plan + 8 * KIND)
@@ -271,7 +294,7 @@ if capi.AVAILABLE:
         written = capi.load(counters + 8 * WRITTEN)
         trimmed = capi.load(counters + 8 * TRIMMED)
         full = written - trimmed == capacity
-        if full and capi.load(plan + 8 * OVERWRITE) == 0:
+        if capi.load(counters + 8 * HALTED) != 0 or (full and not _may_go(counters, trimmed)):
             return 0
         scratch = capi.load(plan + 8 * SCRATCH_AT)
         time = 0.0

@@ -17,9 +17,21 @@ BACKWARD   rows whose time lies before the one before
 DESCENT    sequence of the last row that was counted as backward
 LAST_TIME  time of the row put in last (float64)
 GAP        largest step forward between two rows (float64)
+TAKEN      rows that the follower has taken: it alone stores this
+MISSED     rows that were overwritten before the follower took them; stored by it, too
+TROUBLE    what keeps the follower from taking rows: an errno, or 0
+KEEP       what becomes of the oldest row of a full ring when one more comes: ``OVERWRITE`` it;
+           only if it is ``TAKEN_ONLY``; ``NEVER``
+POLICY     what the writer does where it would have to wait for the follower: ``WAIT``, and overwrite
+           when it is gone; ``DROP`` the oldest row and count it; or wait, and ``REFUSE`` when it is gone
+HALTED     not 0: no append is to take the fast way, because there is something to be said first
+ENDED      what the writer has said last: 0, ``CLOSED`` or ``CONTINUED`` (in the next ring of a stream)
 ========== ==================================================================================
 
-Invariant: ``0 <= WRITTEN - TRIMMED <= capacity``. WRITTEN and TRIMMED lie on cache lines of their own.
+Invariant: ``0 <= WRITTEN - TRIMMED <= capacity``. What different processes store lies on cache lines of its own.
+
+A *follower* is the one reader of a ring that misses nothing: the consumer of a queue, the recorder. It takes rows,
+puts them where they are safe, and then raises TAKEN.
 """
 
 from __future__ import annotations
@@ -27,25 +39,47 @@ from __future__ import annotations
 from typing import Any
 
 from .compile import BYTES, COUNTERS, INT, VOID, inner, kernel
-from .memory import copy_bytes, fence_release, store_release
+from .memory import copy_bytes, fence_acquire, fence_release, load_acquire, store_release
 
 __all__ = [
     "BACKWARD",
     "CLEARED",
+    "CLOSED",
+    "CONTINUED",
     "COUNTERS_LENGTH",
     "DESCENT",
+    "DROP",
+    "ENDED",
     "GAP",
+    "HALTED",
+    "KEEP",
     "LAST_TIME",
+    "MISSED",
+    "NEVER",
+    "OVERWRITE",
+    "POLICY",
+    "REFUSE",
     "REPEATS",
+    "TAKEN",
+    "TAKEN_ONLY",
     "TRIMMED",
+    "TROUBLE",
     "TURNED",
+    "WAIT",
     "WRITTEN",
+    "copy_rows",
     "extend",
     "extend_left",
+    "gone",
+    "has_room",
+    "look",
     "make_room",
     "publish",
     "put_rows",
+    "say",
     "slot_of",
+    "snapshot",
+    "take",
     "write_rows",
 ]
 
@@ -59,7 +93,21 @@ BACKWARD = 19
 DESCENT = 20
 LAST_TIME = 21
 GAP = 22
-COUNTERS_LENGTH = 32
+TAKEN = 32
+MISSED = 33
+TROUBLE = 34
+KEEP = 40
+POLICY = 41
+HALTED = 42
+ENDED = 43
+COUNTERS_LENGTH = 48
+
+# Values of KEEP.
+OVERWRITE, TAKEN_ONLY, NEVER = range(3)
+# Values of POLICY.
+WAIT, DROP, REFUSE = range(3)
+# Values of ENDED.
+CLOSED, CONTINUED = 1, 2
 
 _PIECE_BYTES = 8192
 
@@ -80,6 +128,16 @@ def make_room(counters: Any, capacity: int, count: int) -> None:
     if excess > 0:
         store_release(counters, TRIMMED, counters[TRIMMED] + excess)
         fence_release()
+
+
+@inner
+def has_room(counters: Any, capacity: int, count: int) -> bool:
+    """Say whether ``count`` more rows can come without overwriting what KEEP says is to stay."""
+    excess = counters[WRITTEN] + count - capacity
+    if excess <= counters[TRIMMED] or counters[KEEP] == OVERWRITE:
+        return True
+    # With acquire, so that the follower has read the rows before they are overwritten.
+    return counters[KEEP] == TAKEN_ONLY and load_acquire(counters, TAKEN) >= excess  # type: ignore[no-any-return]
 
 
 @inner
@@ -146,3 +204,53 @@ def extend_left(counters: Any, block: Any, capacity: int, row_bytes: int, source
     slot = slot_of(counters, capacity, counters[TRIMMED])
     write_rows(block, capacity, row_bytes, slot, source, 0, kept)
     publish(counters, count)
+
+
+@kernel(VOID, COUNTERS, COUNTERS, INT)
+def snapshot(counters: Any, into: Any, floor: int) -> None:
+    """Copy the counters of a ring that another thread or process writes, for looking rows up by them.
+
+    All rows that the copy counts were there, and whole, when it was made; those before ``floor`` are left out.
+    """
+    # The newest row first: of what is loaded later, nothing is older than it.
+    into[WRITTEN] = load_acquire(counters, WRITTEN)
+    for place in range(1, COUNTERS_LENGTH):
+        if place != TRIMMED:
+            into[place] = counters[place]
+    trimmed = max(load_acquire(counters, TRIMMED), floor)
+    into[TRIMMED] = min(trimmed, into[WRITTEN])
+
+
+@kernel(INT, COUNTERS)
+def gone(counters: Any) -> int:
+    """Give the number of rows that may have been overwritten before now, by whoever writes."""
+    fence_acquire()
+    return load_acquire(counters, TRIMMED)  # type: ignore[no-any-return]
+
+
+@kernel(INT, COUNTERS, BYTES, INT, INT, INT, INT, BYTES)
+def copy_rows(counters: Any, block: Any, capacity: int, row_bytes: int, first: int, last: int, target: Any) -> int:
+    """Copy the rows [first, last), which were all there, to ``target``; give the first that is whole there."""
+    copy_bytes(target, 0, block, slot_of(counters, capacity, first) * row_bytes, (last - first) * row_bytes)
+    fence_acquire()
+    return min(max(load_acquire(counters, TRIMMED), first), last)  # type: ignore[no-any-return]
+
+
+@kernel(VOID, COUNTERS, INT, INT)
+def take(counters: Any, taken: int, missed: int) -> None:
+    """Let the writer have the rows before ``taken``; whatever the follower did with them is done."""
+    counters[MISSED] += missed
+    fence_release()
+    store_release(counters, TAKEN, taken)
+
+
+@kernel(VOID, COUNTERS, INT, INT)
+def say(counters: Any, place: int, value: int) -> None:
+    """Store a counter that other processes look at, after everything that was stored before."""
+    store_release(counters, place, value)
+
+
+@kernel(INT, COUNTERS, INT)
+def look(counters: Any, place: int) -> int:
+    """Load a counter that another process stores; what it was stored after can be read after."""
+    return load_acquire(counters, place)  # type: ignore[no-any-return]

@@ -9,7 +9,7 @@ of a process imports pandas, which would stall a running experiment for half a s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from .columns import Array, Blocks, Columns, united
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["arrow_array", "arrow_batch", "arrow_stream", "refuse_bytes", "text_array", "to_arrow"]
+__all__ = ["arrow_array", "arrow_batch", "arrow_stream", "refuse_bytes", "refuse_mixed", "text_array", "to_arrow"]
 
 _NUMBERS = frozenset(
     f"{kind}{bits}"
@@ -113,21 +113,28 @@ def arrow_stream(blocks: Blocks, requested_schema: object = None) -> Any:
     return table.__arrow_c_stream__(requested_schema)
 
 
-def arrow_batch(columns: Columns) -> pa.RecordBatch:
-    """Give columns as an Arrow record batch that shares the memory of their numbers."""
+def arrow_batch(columns: Columns, kinds: Mapping[str, Any] | None = None) -> pa.RecordBatch:
+    """Give columns as an Arrow record batch that shares the memory of their numbers.
+
+    ``kinds`` are the Arrow types of columns whose cells alone do not say it: those of objects, in a part of a table.
+    """
     import pyarrow as pa
 
-    arrays = [arrow_array(name, column) for name, column in columns.items()]
+    kinds = kinds or {}
+    arrays = [arrow_array(name, column, kind=kinds.get(name)) for name, column in columns.items()]
     schema = pa.schema([pa.field(name, array.type) for name, array in zip(columns, arrays, strict=True)])
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def arrow_array(name: str, column: Array, valid: Array | None = None) -> pa.Array[Any]:
-    """Give one column as an Arrow array; where ``valid`` is False, the value is null."""
+def arrow_array(name: str, column: Array, valid: Array | None = None, kind: Any = None) -> pa.Array[Any]:
+    """Give one column as an Arrow array; where ``valid`` is False, the value is null.
+
+    ``kind`` says of a column of objects whether it is string or binary; None: what its cells are.
+    """
     import pyarrow as pa
 
     if column.dtype.kind in "USO" and column.ndim == 1:
-        return _text_or_bytes(name, column)
+        return _text_or_bytes(name, column, kind)
     if column.dtype.name in _NUMBERS:
         values = np.ascontiguousarray(column).reshape(-1)
         kind = getattr(pa, column.dtype.name)()
@@ -147,16 +154,25 @@ def arrow_array(name: str, column: Array, valid: Array | None = None) -> pa.Arra
     return array
 
 
-def refuse_bytes(batch: pa.RecordBatch, format: str) -> None:
+def refuse_bytes(schema: pa.Schema, format: str) -> None:
     """Refuse columns of bytes, which a format of text and numbers would give back as something else."""
     import pyarrow as pa
 
-    for field in batch.schema:
+    for field in schema:
         if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
             raise SchemaError(
                 f"expected bools, numbers or text for {format}, found bytes in column "
                 f"{field.name!r}: decode them, or save as feather or parquet"
             )
+
+
+def refuse_mixed(name: str, found: Collection[type], wanted: type) -> None:
+    """Refuse a column of objects that has values of the types ``found`` where it should have one."""
+    if not all(issubclass(kind, wanted) for kind in found):
+        raise SchemaError(
+            f"expected text, bytes or None in column {name!r}, found values of the types "
+            f"{', '.join(sorted(kind.__name__ for kind in found))}: convert them to one dtype"
+        )
 
 
 def _bitmap(valid: Array | None) -> pa.Buffer | None:
@@ -168,19 +184,17 @@ def _bitmap(valid: Array | None) -> pa.Buffer | None:
     return pa.py_buffer(np.packbits(valid, bitorder="little").data)
 
 
-def _text_or_bytes(name: str, column: Array) -> pa.Array[Any]:
+def _text_or_bytes(name: str, column: Array, kind: Any) -> pa.Array[Any]:
     """Give the cells of a column as string or binary; they are all str or all bytes, or None."""
     import pyarrow as pa
 
     cells = column.tolist()
     kinds = set(map(type, cells)) - {type(None)}
-    if column.dtype.kind == "S" or kinds == {bytes}:
-        return _variable(pa.binary(), cells)
-    if not all(issubclass(kind, str) for kind in kinds):
-        raise SchemaError(
-            f"expected text, bytes or None in column {name!r}, found values of the types "
-            f"{', '.join(sorted(kind.__name__ for kind in kinds))}: convert them to one dtype"
-        )
+    if column.dtype.kind == "S" or (kinds == {bytes} and kind is None):
+        kind = pa.binary()
+    refuse_mixed(name, kinds, bytes if kind == pa.binary() else str)
+    if kind == pa.binary():
+        return _variable(kind, cells)
     try:
         return text_array(cells)
     except UnicodeEncodeError as error:

@@ -9,7 +9,7 @@ array of str and None.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -19,11 +19,28 @@ from ..errors import SchemaError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Blocks", "Columns", "check_column_names", "columns_of", "frame_columns", "to_frame", "united"]
+__all__ = [
+    "Array",
+    "Blocks",
+    "Columns",
+    "Dtypes",
+    "allocated",
+    "check_blocks",
+    "check_column_names",
+    "columns_of",
+    "fill",
+    "frame_columns",
+    "frame_of",
+    "refuse_sub_arrays",
+    "to_frame",
+    "united",
+    "united_dtypes",
+]
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Blocks: TypeAlias = Array | Sequence[Array]
 Columns: TypeAlias = dict[str, Array]
+Dtypes: TypeAlias = dict[str, np.dtype[Any]]
 
 _MISSING = {"f": np.nan, "c": np.nan, "M": "NaT", "m": "NaT", "O": None}
 
@@ -69,12 +86,7 @@ def columns_of(blocks: Blocks) -> Columns:
     {'t': [0.0, 0.1], 'x': [1.0, 0.5], 'ok': [nan, 1.0]}
     """
     columns = united(blocks)
-    for name, column in columns.items():
-        if column.ndim > 1:
-            raise SchemaError(
-                f"expected one value in a cell, found the sub-array field {name!r} of shape "
-                f"{column.shape[1:]}: give each of its values a field of its own, or use to_arrow"
-            )
+    refuse_sub_arrays({name: column.shape[1:] for name, column in columns.items()})
     return columns
 
 
@@ -126,22 +138,30 @@ def frame_of(columns: Columns) -> pd.DataFrame:
 
 def united(blocks: Blocks) -> Columns:
     """Unite blocks as columns_of does, sub-array fields included (arrays of more dimensions)."""
-    blocks = _checked(blocks)
-    columns = _allocated(_united_dtypes(blocks), sum(map(len, blocks)))
+    blocks = [blocks] if isinstance(blocks, np.ndarray) else list(blocks)
+    check_blocks(blocks)
+    # Blocks mostly share one dtype object, and hashing one costs as much as copying a block.
+    layouts = {id(block.dtype): block.dtype for block in blocks}
+    filled = {id(block.dtype): block.dtype for block in blocks if len(block)}
+    columns = allocated(united_dtypes(layouts.values(), filled.values()), sum(map(len, blocks)))
     start = 0
     # Block by block, so that each is read from memory once and from the cache for every column.
     for block in filter(len, blocks):
-        stop = start + len(block)
-        present = block.dtype.fields or {}
-        for name, column in columns.items():
-            column[start:stop] = block[name] if name in present else _MISSING[column.dtype.kind]
-        start = stop
+        fill(columns, start, block)
+        start += len(block)
     return columns
 
 
-def _checked(blocks: Blocks) -> list[Array]:
-    """Give the blocks as a list; refuse what is no structured array of one dimension."""
-    blocks = [blocks] if isinstance(blocks, np.ndarray) else list(blocks)
+def fill(columns: Columns, start: int, block: Array) -> None:
+    """Put the rows of a block into columns of united dtypes, from row ``start`` on."""
+    stop = start + len(block)
+    present = block.dtype.fields or {}
+    for name, column in columns.items():
+        column[start:stop] = block[name] if name in present else _MISSING[column.dtype.kind]
+
+
+def check_blocks(blocks: Iterable[Any]) -> None:
+    """Refuse what is no structured array of one dimension."""
     for block in blocks:
         if not isinstance(block, np.ndarray) or block.dtype.names is None or block.ndim != 1:
             found = (
@@ -153,21 +173,31 @@ def _checked(blocks: Blocks) -> list[Array]:
                 "expected blocks that are structured arrays of one dimension, "
                 f"found {found}: name the fields, such as [('t', 'f8'), ('x', 'f8')]"
             )
-    return blocks
 
 
-def _united_dtypes(blocks: Sequence[Array]) -> dict[str, np.dtype[Any]]:
-    """Give the dtype of every column of the table, in order of first appearance."""
-    # Blocks mostly share one dtype object, and hashing one costs as much as copying a block.
-    layouts = {id(block.dtype): block.dtype for block in blocks}
-    filled = {id(block.dtype) for block in blocks if len(block)}
-    dtypes: dict[str, np.dtype[Any]] = {}
-    for layout in layouts.values():
+def refuse_sub_arrays(shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse columns with several values in a cell; ``shapes``: of a cell, by column."""
+    for name, shape in shapes.items():
+        if shape:
+            raise SchemaError(
+                f"expected one value in a cell, found the sub-array field {name!r} of shape "
+                f"{shape}: give each of its values a field of its own, or use to_arrow"
+            )
+
+
+def united_dtypes(layouts: Iterable[np.dtype[Any]], filled: Iterable[np.dtype[Any]]) -> Dtypes:
+    """Give the dtype of every column of the table, in order of first appearance.
+
+    ``layouts`` are the structured dtypes of its blocks, ``filled`` those of blocks that hold rows.
+    """
+    dtypes: Dtypes = {}
+    for layout in layouts:
         for name in layout.names or ():
             dtypes[name] = _promoted(name, dtypes.get(name, layout[name]), layout[name])
     check_column_names(dtypes)
+    present = [layout.names or () for layout in filled]
     for name, dtype in dtypes.items():
-        if any(name not in (layouts[key].names or ()) for key in filled):
+        if any(name not in names for names in present):
             dtypes[name] = _with_missing(dtype)
     return dtypes
 
@@ -197,7 +227,7 @@ def _with_missing(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype((np.promote_types(dtype.base, np.float64), dtype.shape))
 
 
-def _allocated(dtypes: dict[str, np.dtype[Any]], rows: int) -> Columns:
+def allocated(dtypes: Dtypes, rows: int) -> Columns:
     """Give uninitialised columns, those of one dtype as the rows of one array.
 
     One large array gets huge pages from the system where many small ones do not: for 300 000 rows

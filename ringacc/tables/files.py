@@ -1,8 +1,8 @@
 """Tables as files: saved whole or not at all, loaded with a clear word where they are not what they say.
 
-Belongs here: names and extensions of the formats, what is wrong
-with a file that cannot be read, and the formats that a library writes as they are (feather, hdf5,
-parquet). May not be here: how rows become columns, or how text is spelled.
+Belongs here: names and extensions of the formats, what is wrong with a file that cannot be read, and the formats that a
+library writes as they are (feather, parquet). May not be here: how rows become columns, how text is spelled, or how
+hdf5 is laid out.
 """
 
 from __future__ import annotations
@@ -11,23 +11,22 @@ import codecs
 import os
 import re
 import sys
-import threading
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from ..errors import FormatError, LogFileError, MissingFileError, SaveError, SchemaError
+from ..errors import FormatError, LogFileError, MissingFileError, RingaccError, SaveError, SchemaError
 from ..whole import replacing
-from .arrow import arrow_batch, refuse_bytes
+from .arrow import arrow_batch
 from .columns import Blocks, Columns, check_column_names, columns_of, frame_columns, frame_of
+from .hdf5 import read_hdf5, write_hdf5
+from .pieces import BatchPieces, Pieces, Wrote
 from .text import read_csv, read_json, write_csv, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
-__all__ = ["FORMATS", "load", "save"]
+__all__ = ["FORMATS", "load", "refuse_no_columns", "save", "target_of", "write"]
 
 FORMATS = ("csv", "feather", "hdf5", "json", "parquet")
 
@@ -45,9 +44,6 @@ _BEGINNINGS = (
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x93NUMPY", "a NumPy array (npy)"),
 )
-
-# PyTables keeps one list of open files for the process, without a lock.
-_HDF5 = threading.Lock()
 
 
 def save(data: Blocks | pd.DataFrame, path: str | os.PathLike[str], format: str = "csv") -> Path:
@@ -107,6 +103,12 @@ def save(data: Blocks | pd.DataFrame, path: str | os.PathLike[str], format: str 
     ...     path.name, path.read_text()
     ('log.csv', ';t;ok\n0;0.0;1\n1;0.1;0\n')
     """
+    target = target_of(path, format)
+    return write(BatchPieces(arrow_batch(_columns(data))), target, format)
+
+
+def target_of(path: str | os.PathLike[str], format: str) -> Path:
+    """Give the path of the file to write, extension included; refuse unknown formats and folders that are not there."""
     if format not in FORMATS:
         raise FormatError(f"expected one of the formats {', '.join(FORMATS)}, found {format!r}")
     target = Path(path)
@@ -114,10 +116,16 @@ def save(data: Blocks | pd.DataFrame, path: str | os.PathLike[str], format: str 
         target = target.with_name(f"{target.name}.{format}")
     if not target.parent.is_dir():
         raise MissingFileError(f"expected a folder to save to, found no {target.parent}: make it")
-    batch = arrow_batch(_columns(data))
+    return target
+
+
+def write(pieces: Pieces, target: Path, format: str, wrote: Wrote = lambda rows: None) -> Path:
+    """Write a table to ``target``, whole or not at all, and give that path."""
     try:
         with replacing(target) as file:
-            _WRITERS[format](batch, file)
+            _WRITERS[format](pieces, file, wrote)
+    except RingaccError:  # says by itself what is wrong
+        raise
     except OSError as error:
         raise SaveError(
             error.errno,
@@ -135,57 +143,46 @@ def _columns(data: Blocks | pd.DataFrame) -> Columns:
         columns = frame_columns(data)
     else:
         columns = columns_of(cast("Blocks", data))
-    if not columns:
-        raise SchemaError("expected at least one column, found none: there is nothing to save")
+    refuse_no_columns(columns)
     return columns
 
 
-def _write_feather(batch: pa.RecordBatch, file: IO[bytes]) -> None:
+def refuse_no_columns(columns: Collection[str]) -> None:
+    """Refuse a table without columns."""
+    if not columns:
+        raise SchemaError("expected at least one column, found none: there is nothing to save")
+
+
+def _write_feather(pieces: Pieces, file: IO[bytes], wrote: Wrote) -> None:
     """Write an Arrow file, which is what feather has been since its version 2."""
     import pyarrow as pa
 
     # Not pyarrow.feather, which imports pandas.
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with pa.ipc.new_file(cast(Any, file), batch.schema, options=options) as writer:
-        writer.write_table(pa.Table.from_batches([batch]), max_chunksize=1 << 16)
+    rows = 0
+    with pa.ipc.new_file(cast(Any, file), pieces.schema, options=options) as writer:
+        for piece in pieces.pieces(1 << 16):
+            writer.write_batch(piece)
+            rows += piece.num_rows
+            wrote(rows)
 
 
-def _write_parquet(batch: pa.RecordBatch, file: IO[bytes]) -> None:
+def _write_parquet(pieces: Pieces, file: IO[bytes], wrote: Wrote) -> None:
     """Write parquet; without dictionaries, which measured values only fill in vain."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_batches([batch])
-    pq.write_table(table, file, compression="zstd", use_dictionary=False)
+    rows = 0
+    with pq.ParquetWriter(file, pieces.schema, compression="zstd", use_dictionary=False) as writer:
+        for piece in pieces.pieces(1 << 20):
+            writer.write_batch(piece, row_group_size=piece.num_rows)
+            rows += piece.num_rows
+            wrote(rows)
 
 
-def _write_hdf5(batch: pa.RecordBatch, file: IO[bytes]) -> None:
-    """Write pandas' fixed format: its table format is not read by older pandas than wrote it.
-
-    The file is made in memory: on a full disk, PyTables closes half a file without an error.
-    """
-    import pandas as pd
-
-    refuse_bytes(batch, "hdf5")
-    in_memory: dict[str, Any] = {"driver": "H5FD_CORE", "driver_core_backing_store": 0}
-    # The name is that of no file, but its folder must be one that may be written to.
-    name = f"{file.name}.image"
-    with (
-        _HDF5,
-        warnings.catch_warnings(),
-        pd.HDFStore(name, mode="w", complib="zlib", complevel=1, **in_memory) as store,
-    ):
-        # pandas before 3 warns that missing text is slow.
-        warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
-        store.put("/data", batch.to_pandas(), format="fixed", track_times=False)
-        image = store.root._v_file.get_file_image()
-    file.write(image)
-
-
-_WRITERS: dict[str, Callable[[Any, IO[bytes]], None]] = {
+_WRITERS: dict[str, Callable[[Pieces, IO[bytes], Wrote], None]] = {
     "csv": write_csv,
     "feather": _write_feather,
-    "hdf5": _write_hdf5,
+    "hdf5": write_hdf5,
     "json": write_json,
     "parquet": _write_parquet,
 }
@@ -307,19 +304,6 @@ def _read_feather(path: Path) -> pd.DataFrame:
     return pd.read_feather(path)
 
 
-def _read_hdf5(path: Path) -> pd.DataFrame:
-    """Read the one object of an hdf5 file as a DataFrame."""
-    import pandas as pd
-
-    with _HDF5, pd.HDFStore(path, mode="r") as store:
-        frame = pd.read_hdf(store)
-    if not isinstance(frame, pd.DataFrame):
-        raise LogFileError(f"expected a table, found a {type(frame).__name__}")
-    # pandas before 3 reads a column called "nan" as one without a name.
-    frame.columns = frame.columns.fillna("nan")
-    return frame
-
-
 def _read_json(path: Path) -> pd.DataFrame:
     """Read json as a DataFrame."""
     return frame_of(read_json(path))
@@ -335,7 +319,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     "csv": _read_csv,
     "feather": _read_feather,
-    "hdf5": _read_hdf5,
+    "hdf5": read_hdf5,
     "json": _read_json,
     "parquet": _read_parquet,
 }

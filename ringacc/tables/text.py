@@ -20,6 +20,7 @@ import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate, islice
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from .columns import Array, Columns
+    from .pieces import Pieces, Wrote
 
 __all__ = ["read_csv", "read_json", "write_csv", "write_json"]
 
@@ -52,20 +54,21 @@ _CELL = re.compile(rb'("(?:[^"]|"")*"|[^";\r\n][^;\r\n]*|)(;|\r?\n)')
 # Writing ------------------------------------------------------------------------------------------
 
 
-def write_csv(batch: pa.RecordBatch, file: IO[bytes]) -> None:
-    """Write columns as csv: row numbers first, floats to the last bit, text in quotes."""
-    refuse_bytes(batch, "csv")
-    names = [_quoted(name) if re.search(r'[;"\r\n]', name) else name for name in batch.schema.names]
+def write_csv(pieces: Pieces, file: IO[bytes], wrote: Wrote) -> None:
+    """Write a table as csv: row numbers first, floats to the last bit, text in quotes."""
+    schema = pieces.schema
+    refuse_bytes(schema, "csv")
+    names = [_quoted(name) if re.search(r'[;"\r\n]', name) else name for name in schema.names]
     file.write(";".join(["", *names]).encode())
-    step = max(1, _CELLS // (batch.num_columns + 1))
-    pieces = [batch.slice(start, step) for start in range(0, batch.num_rows, step)]
-    starts = range(0, batch.num_rows, step)
+    parts = pieces.pieces(max(1, _CELLS // (len(names) + 1)))
+    start = 0
     with ThreadPoolExecutor(_THREADS) as pool:
         # A few pieces at a time: the text of a long recording need not fit into memory.
-        for first in range(0, len(pieces), 2 * _THREADS):
-            some = slice(first, first + 2 * _THREADS)
-            for text in pool.map(_csv_rows, pieces[some], starts[some]):
+        while some := list(islice(parts, 2 * _THREADS)):
+            starts = list(accumulate((part.num_rows for part in some), initial=start))
+            for text, start in zip(pool.map(_csv_rows, some, starts[:-1]), starts[1:], strict=True):
                 file.write(text)
+                wrote(start)
     file.write(b"\n")
 
 
@@ -77,25 +80,32 @@ def _csv_rows(piece: pa.RecordBatch, start: int) -> memoryview:
     return _bytes(_joined([*cells, _text(";")]))
 
 
-def write_json(batch: pa.RecordBatch, file: IO[bytes]) -> None:
-    """Write columns as json: column -> {row number: value}; NaN and missing text are null.
+def write_json(pieces: Pieces, file: IO[bytes], wrote: Wrote) -> None:
+    """Write a table as json: column -> {row number: value}; NaN and missing text are null.
 
     Infinity, for which json has no word, is a number too large for any float: valid json, and read back as infinity.
     """
-    refuse_bytes(batch, "json")
-    opening = "{"
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        file.write(f"{opening}{json.dumps(name)}:{{".encode())
-        for start in range(0, len(column), _ROWS):
-            part = column.slice(start, _ROWS)
-            values = _spelled(part, json.dumps, ("true", "false"), "1e999")
-            rows = _row_numbers(start, len(part))
-            cells = [_text(',"'), rows, _text('":'), values, _text("")]
-            written = _bytes(_joined(cells, missing="null"))
+    names = pieces.schema.names
+    refuse_bytes(pieces.schema, "json")
+    for place, name in enumerate(names):
+        file.write(f"{',' if place else '{'}{json.dumps(name)}:{{".encode())
+        start = 0
+        for piece in pieces.pieces(_ROWS, name):
+            written = _json_cells(piece.column(0), start)
             file.write(written if start else written[1:])
+            start += piece.num_rows
+            # As many cells as so many whole rows have.
+            wrote((place * pieces.rows + start) // len(names))
         file.write(b"}")
-        opening = ","
     file.write(b"}\n")
+
+
+def _json_cells(part: pa.Array[Any], start: int) -> memoryview:
+    """Spell cells of one column of json, each after a comma; ``start`` is the row number of the first."""
+    values = _spelled(part, json.dumps, ("true", "false"), "1e999")
+    rows = _row_numbers(start, len(part))
+    cells = [_text(',"'), rows, _text('":'), values, _text("")]
+    return _bytes(_joined(cells, missing="null"))
 
 
 def _spelled(

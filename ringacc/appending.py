@@ -126,17 +126,15 @@ class Appender:
     def make_sure_of_room(self, count: int) -> None:
         """Refuse ``count`` more rows, or wait, where they would overwrite what is to stay."""
         block = self._block
-        if self._is_closed:
-            raise RingClosedError("expected an open ring, found one that is closed: nothing was written")
-        if self.guard is None and block.has_room(count):
-            return
         if self.guard is not None:
             self.guard(count)
-            return
-        raise RingFullError(
-            f"expected room for {count} more, found {len(block)} of {block.capacity} slots taken and "
-            "allow_overwrite=False: nothing was written"
-        )
+        elif self._is_closed:
+            raise RingClosedError("expected an open ring, found one that is closed: nothing was written")
+        elif not block.has_room(count):
+            raise RingFullError(
+                f"expected room for {count} more, found {len(block)} of {block.capacity} slots taken and "
+                "allow_overwrite=False: nothing was written"
+            )
 
     def builtin(self, declined: Callable[..., Any], doc: str | None) -> Any:
         """Give the compiled append, which calls ``declined`` for what is not plain; None where there is none."""

@@ -210,7 +210,7 @@ class RingQueue:
         """Wait until the ring has room, or go on in another one where the queue holds less than it may."""
         file = self._writer.file
         if file.is_writer and self._writer.waiting() < self._capacity:
-            self._writer.begin(file.about.dtype, file.about.notes)
+            self._appender = self._writer.begin(file.about.dtype, file.about.notes).another_appender()
             self._bind(self._row_type)
             return
         try:
@@ -243,18 +243,16 @@ class RingQueue:
         """Begin a ring."""
         self._end_with_this_process()
         clock = t if isinstance(t, datetime) else None
-        self._writer.begin(dtype, {"kind": kind, "t0": None if clock is None else clock.isoformat()})
+        notes = {"kind": kind, "t0": None if clock is None else clock.isoformat()}
+        self._appender = self._writer.begin(dtype, notes).another_appender()
         self._clock, self._kind = clock, kind
         self._bind(row_type)
 
     def _bind(self, row_type: type | None) -> None:
         """Let rows of this type (None: any tuple) take the fast way into the newest ring."""
-        ring = self._writer.ring
-        assert ring is not None
         self._row_type = row_type
         self._target.point_at(None)
         self._inner_target.point_at(None)
-        self._appender = ring.another_appender()
         if self._kind == NUMBERS:
             self._appender.take_from(self._inner_target, row_type)
             if self._clock is None:

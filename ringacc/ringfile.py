@@ -29,7 +29,7 @@ import time
 import warnings
 import weakref
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,7 +52,7 @@ from .errors import (
 )
 from .kernels import rows as counters_of
 
-__all__ = ["Description", "Patience", "RingFile", "follower_file", "path_of"]
+__all__ = ["Description", "Patience", "RingFile", "dtype_of_text", "dtype_text", "follower_file", "path_of"]
 
 VERSION = 1
 _MAGIC = b"\x93RINGACC"
@@ -120,6 +120,17 @@ class Patience:
         return True
 
 
+def dtype_text(dtype: np.dtype[Any]) -> str:
+    """Spell a dtype as NumPy's npy files do."""
+    return repr(npy.dtype_to_descr(dtype))
+
+
+def dtype_of_text(text: str) -> np.dtype[Any]:
+    """Give the dtype that is spelled so."""
+    made: np.dtype[Any] = npy.descr_to_dtype(ast.literal_eval(text))
+    return made
+
+
 # The head ---------------------------------------------------------------------------------------------------------
 
 
@@ -128,7 +139,7 @@ def _text_of(dtype: np.dtype[Any], units: Mapping[str, str], notes: Mapping[str,
     for name, unit in units.items():
         if name not in names or not isinstance(unit, str):
             raise SchemaError(f"expected units as text for the columns {names}, found {name!r}: {unit!r}")
-    made = {"dtype": repr(npy.dtype_to_descr(dtype)), "units": dict(units), "notes": dict(notes)}
+    made = {"dtype": dtype_text(dtype), "units": dict(units), "notes": dict(notes)}
     return json.dumps(made, ensure_ascii=False).encode()
 
 
@@ -148,7 +159,7 @@ def _read_head(memory: bytes, path: Path) -> tuple[Description, int]:
     if len(text) < length or zlib.crc32(text) != checksum:
         raise RingFormatError(f"{path}: expected the head of a ring file, found a damaged one")
     said = json.loads(text)
-    dtype: np.dtype[Any] = npy.descr_to_dtype(ast.literal_eval(said["dtype"]))
+    dtype = dtype_of_text(said["dtype"])
     if dtype.itemsize != row_bytes:
         raise RingFormatError(f"{path}: expected rows of {row_bytes} bytes, found {dtype}: the head is damaged")
     return Description(dtype, capacity, said["units"], said["notes"], identity.hex()), head_bytes
@@ -170,9 +181,11 @@ class RingFile:
         The counters and rows in it.
     is_writer
         Whether this process may write rows.
+    when_over
+        What is called when it may not any more.
     """
 
-    __slots__ = ("__weakref__", "_is_watched", "_lock", "_memory", "about", "block", "is_writer", "path")
+    __slots__ = ("__weakref__", "_is_watched", "_lock", "_memory", "about", "block", "is_writer", "path", "when_over")
 
     def __init__(self, path: Path, about: Description, memory: Array, head_bytes: int) -> None:
         self.path = path
@@ -180,6 +193,7 @@ class RingFile:
         self._memory = memory
         self.block = Block(about.capacity, about.dtype, memory[_COUNTERS_AT:], head_bytes - _COUNTERS_AT)
         self.is_writer = False
+        self.when_over: list[Callable[[], object]] = []
         self._is_watched = False
         self._lock: system.Lock | None = None
 
@@ -294,14 +308,19 @@ class RingFile:
 
     def close(self) -> None:
         """Stop writing; the file stays."""
-        self.is_writer = False
+        self._stop()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
     def _lose(self) -> None:
         """Be a file of the parent's, in a forked child."""
+        self._stop()
+
+    def _stop(self) -> None:
         self.is_writer = False
+        for stop in self.when_over:
+            stop()
 
     def _sign(self) -> None:
         """Say who writes."""
@@ -326,6 +345,21 @@ class RingFile:
     def has_lost_its_follower(self) -> bool:
         """Say whether a follower was there, and died."""
         return self.follower_file.exists() and not system.is_locked(self.follower_file)
+
+    @property
+    def taken(self) -> int:
+        """Rows that the follower has taken."""
+        return self.block.counts[counters_of.TAKEN]
+
+    @property
+    def missed(self) -> int:
+        """Rows that were overwritten before the follower took them."""
+        return self.block.counts[counters_of.MISSED]
+
+    @property
+    def trouble(self) -> int:
+        """What keeps the follower from putting rows away: an errno, or 0."""
+        return self.block.counts[counters_of.TROUBLE]
 
     def has_follower(self) -> bool:
         """Say whether a live process takes the rows."""

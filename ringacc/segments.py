@@ -41,12 +41,13 @@ class Segment:
         self.dtype = dtype
         self.history = History(dtype)
         self.make_row = row_class(self.columns)
-        self._use_ring(capacity)
+        self._use(TimeRing(capacity, dtype, allow_overwrite=False))
 
-    def _use_ring(self, capacity: int) -> None:
-        """Begin with an empty ring."""
-        self.ring = TimeRing(capacity, self.dtype, allow_overwrite=False)
-        self._appender = self.ring.another_appender()
+    def _use(self, ring: TimeRing) -> None:
+        """Put rows in this ring from now on."""
+        self.ring = ring
+        # Beside the ring's own, because it has a row type and a limit.
+        self._appender = ring.another_appender()
 
     def __len__(self) -> int:
         return len(self.history) + len(self.ring)
@@ -59,9 +60,14 @@ class Segment:
         """The names of the columns, "t" first."""
         return self.dtype.names or ()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether rows have to be moved before one more can come."""
+        return self.ring.is_full
+
     def append(self, t: float, values: Any) -> None:
         """Put a row behind the newest, moving older ones to the history where the ring is full."""
-        if self.ring.is_full:
+        if self.is_full:
             self.make_room()
         self.ring.append(t, values)
 
@@ -92,7 +98,7 @@ class Segment:
     def close(self) -> None:
         """Move all rows to the history and give the ring's memory back; nothing can be put in any more."""
         self.history.add(self.ring.last(len(self.ring)))
-        self._use_ring(0)
+        self._use(TimeRing(0, self.dtype, allow_overwrite=False))
 
     def blocks(self) -> list[Array]:
         """Give all rows in blocks, oldest first."""

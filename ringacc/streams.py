@@ -187,7 +187,18 @@ class Follower:
         For ring files by their identity, the sequence to begin with; others begin with what was not taken.
     """
 
-    __slots__ = ("__weakref__", "_file", "_lock", "_missed", "_next", "_policy", "_resume", "_token", "path")
+    __slots__ = (
+        "__weakref__",
+        "_file",
+        "_is_fresh",
+        "_lock",
+        "_missed",
+        "_next",
+        "_policy",
+        "_resume",
+        "_token",
+        "path",
+    )
 
     def __init__(
         self,
@@ -203,6 +214,7 @@ class Follower:
         self._file: RingFile | None = None
         self._next = 0
         self._missed = 0
+        self._is_fresh = False
         if path.is_file() or path.suffix == ".ring":
             alone = RingFile.open(path)
             self._token = alone.follower_file
@@ -258,8 +270,9 @@ class Follower:
             whole = counters_of.copy_rows(
                 block.counters, block.bytes, block.capacity, block.row_bytes, first, last, rows.view(np.uint8)
             )
-            missed = whole - self._next
+            missed = 0 if self._is_fresh else whole - self._next
             if whole < last:
+                self._is_fresh = False
                 self._next, self._missed = last, self._missed + missed
                 return Taken(file.about, whole, rows[whole - first :], missed)
         return None
@@ -272,8 +285,13 @@ class Follower:
         counters_of.take(file.block.counters, self._next if sequence is None else sequence, self._missed)
         self._missed = 0
         if self._policy is not None and file.block.keep == counters_of.OVERWRITE:
-            # It had fallen behind, or was taken for dead.
+            # Nobody followed before, or it had fallen behind, or was taken for dead.
             file.block.counters[counters_of.KEEP] = counters_of.TAKEN_ONLY
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What the writer has noted in the ring that rows are taken from now."""
+        return {} if self._file is None else self._file.about.notes
 
     @property
     def counts(self) -> memoryview:
@@ -297,11 +315,12 @@ class Follower:
             start = self._resume.get(file.about.identity, counters_of.look(counters, counters_of.TAKEN))
             counters[counters_of.HALTED] = 0  # of a follower before this one
             if self._policy is not None:
-                if file.block.keep == counters_of.OVERWRITE and file.about.identity not in self._resume:
-                    start = file.block.trimmed  # what was there before anybody followed was not missed
                 counters[counters_of.POLICY] = self._policy
                 counters_of.take(counters, start, 0)
-                counters[counters_of.KEEP] = counters_of.TAKEN_ONLY
+                if file.block.trimmed <= start:
+                    counters[counters_of.KEEP] = counters_of.TAKEN_ONLY
+            # Rows that went before anybody followed were not missed.
+            self._is_fresh = file.block.keep == counters_of.OVERWRITE and file.about.identity not in self._resume
             self._file, self._next = file, start
             return file
         return None
@@ -336,6 +355,8 @@ class Follower:
         """Take no more rows; ``remove``: take away the rings, too."""
         if self._lock.number < 0:
             return
+        if self._file is not None and self._policy is not None:
+            self._file.block.counters[counters_of.KEEP] = counters_of.OVERWRITE
         self._file = None
         if remove:
             for path in rings_of(self.path):

@@ -75,7 +75,8 @@ class TimeRing(Ring):
         """Be a ring over a block, which may lie in a file."""
         self._block = block
         self._file = file
-        self._appender = Appender(block, timed=True, guard=None if file is None else file.make_room)
+        self._appenders: list[Appender] = []
+        self._appender = self.another_appender()
         if type(self).append is TimeRing.append:
             fast = self._appender.builtin(self._appender.append_row, TimeRing.append.__doc__)
             if fast is not None:
@@ -240,7 +241,11 @@ class TimeRing(Ring):
 
     def another_appender(self) -> Appender:
         """Give a way in beside the ring's own, for rows of a type and with a limit."""
-        return Appender(self._block, timed=True, guard=None if self._file is None else self._file.make_room)
+        made = Appender(self._block, timed=True, guard=None if self._file is None else self._file.make_room)
+        self._appenders.append(made)
+        if self._file is not None:
+            self._file.when_over.append(made.close)
+        return made
 
     @property
     def file(self) -> RingFile | None:
@@ -286,7 +291,8 @@ class TimeRing(Ring):
         ringacc.errors.RingClosedError: expected an open ring, found one that is closed: nothing was written
         """
         file, is_writer = self._file, self._file is not None and self._file.is_writer
-        self._appender.close()
+        for appender in self._appenders:
+            appender.close()
         if file is None or not is_writer:
             return
         if not keep:

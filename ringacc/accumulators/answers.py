@@ -17,8 +17,10 @@ from .. import tables
 from ..block import Array
 from ..errors import AccumulatorEmptyError, FormatError, RowKindError, UnknownColumnError
 from ..lookups import Health, How
+from ..recorder.rows import RecordedRows
 from ..segments import Segment
 from .base import CAPACITY, SegmentedAccumulator
+from .recorded import Policy, RecordedSegment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +44,10 @@ class DataFrameAccumulator(SegmentedAccumulator):
         Columns that displays show by default; kept as ``plot_columns``.
     capacity
         Rows of the ring of each segment: how far back the zero-copy look-ups reach.
+    record_to
+        A log that every row is recorded to as it comes, by a process of its own; see `start_recording`.
+    record_policy
+        "drop" or "block", where the recorder does not keep up.
 
     Attributes
     ----------
@@ -80,6 +86,8 @@ class DataFrameAccumulator(SegmentedAccumulator):
         fps_calc_points: int = 10,
         monitored_headers: Sequence[str] | None = None,
         capacity: int = CAPACITY,
+        record_to: str | os.PathLike[str] | None = None,
+        record_policy: Policy = "drop",
     ) -> None:
         super().__init__(
             experiment,
@@ -87,6 +95,8 @@ class DataFrameAccumulator(SegmentedAccumulator):
             max_history_if_not_running,
             monitored_headers=monitored_headers,
             capacity=capacity,
+            record_to=record_to,
+            record_policy=record_policy,
         )
         if fps_calc_points < 2:
             raise ValueError(f"expected at least 2 points for a rate, found {fps_calc_points}")
@@ -310,6 +320,8 @@ class DataFrameAccumulator(SegmentedAccumulator):
              t  vigour
         0  0.1     0.5
         """
+        if self._recording is not None and self._recording.is_closed:
+            return tables.load(self._recording.out)
         return tables.to_frame(self.blocks())
 
     def save(self, path: str | os.PathLike[str], format: str = "csv") -> str | None:
@@ -351,7 +363,13 @@ class DataFrameAccumulator(SegmentedAccumulator):
             raise FormatError(f"expected one of the formats {', '.join(tables.FORMATS)}, found {format!r}")
         if self.is_empty():
             return None
-        return tables.save(self.blocks(), path, format).name
+        if self._recording is None:
+            return tables.save(self.blocks(), path, format).name
+        if self._recording.is_closed:
+            return tables.save(tables.load(self._recording.out), path, format).name
+        files = [segment.file for segment in self.segments if isinstance(segment, RecordedSegment)]
+        rows = RecordedRows(self._recording.chunks([file for file in files if file is not None]))
+        return tables.save_stream(rows, path, format).name
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return tables.arrow_stream(self.blocks(), requested_schema)

@@ -10,8 +10,10 @@ are kept.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +22,11 @@ from psygnal import Signal
 from .. import schema
 from ..appending import checked_time
 from ..block import Array
-from ..errors import RowError, RowKindError, RowLengthError, RowTimeError
+from ..errors import RecorderError, RowError, RowKindError, RowLengthError, RowTimeError
 from ..kernels import capi
 from ..kernels.push import Limit, Target, builtin_append
 from ..segments import Segment, StoredRows
+from .recorded import Policy, RecordedSegment, Recording
 
 __all__ = ["CAPACITY", "Accumulator", "SegmentedAccumulator"]
 
@@ -154,6 +157,8 @@ class SegmentedAccumulator(Accumulator):
         Columns that displays show by default; kept as ``plot_columns``.
     capacity
         Rows of the ring of each segment.
+    record_to, record_policy
+        As in `start_recording`.
     """
 
     sig_acc_reset = Signal()
@@ -167,10 +172,13 @@ class SegmentedAccumulator(Accumulator):
         *,
         monitored_headers: Sequence[str] | None = None,
         capacity: int = CAPACITY,
+        record_to: str | os.PathLike[str] | None = None,
+        record_policy: Policy = "drop",
     ) -> None:
         super().__init__(experiment, name, max_history_if_not_running)
         if capacity < 1:
             raise ValueError(f"expected a ring of at least 1 row, found {capacity}")
+        self._recording: Recording | None = None
         self.plot_columns = monitored_headers
         self.capacity = capacity
         self._older: list[Segment] = []
@@ -185,10 +193,83 @@ class SegmentedAccumulator(Accumulator):
         if capi.AVAILABLE:
             limit = Limit(self.trim_data, self._experiment, ("protocol_runner", "running"))
             self._append = builtin_append(self._target, self._append_slowly, "Append a row.", limit)
+        if record_to is not None:
+            self.start_recording(record_to, record_policy)
+
+    def start_recording(self, path: str | os.PathLike[str], policy: Policy = "drop") -> None:
+        """Put every row on the disk as it comes, by a process of its own; no row is kept in memory but the newest.
+
+        The recording becomes the log at `close`, or when this process ends. Then look-ups find older rows on the disk,
+        and nothing is trimmed. A reset forgets what is on the disk, too. Of a process that is killed, the recorder
+        still saves every row.
+
+        Parameters
+        ----------
+        path
+            The log: its extension says the format. It is not there yet.
+        policy
+            Where rows come faster than the disk takes them, and the ring, a minute of a stream of 1 kHz, is full of
+            them: "drop" the oldest and count them in ``health().missed``, or "block" until there is room.
+
+        Raises
+        ------
+        SaveError, FormatError, MissingFileError
+            There is such a file already, it has no format, or there is no such folder.
+        RecorderError
+            Rows have come already, or a recording is under way.
+
+        Notes
+        -----
+        Complexity: O(1); the recorder is ready within a second, and takes the rows that came until then.
+        Allocates: a ring file of 65 536 rows, or ``capacity`` where that is more, for each segment.
+        Valid: until `close`.
+        Threads: one.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from collections import namedtuple
+        >>> import ringacc
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     log = ringacc.EstimatorLog()
+        ...     log.start_recording(folder + "/vigour.feather")
+        ...     log.update_list(0.1, namedtuple("Estimate", "vigour")(0.5))
+        ...     log.close()
+        ...     ringacc.load(folder + "/vigour.feather")
+             t  vigour
+        0  0.1     0.5
+        """
+        if self._recording is not None or self._count():
+            found = f"one to {self._recording.out}" if self._recording is not None else f"{self._count()} rows"
+            raise RecorderError(f"expected to record from the first row on, found {found} already: begin before")
+        self._recording = Recording(path, policy, self.capacity)
+
+    @property
+    def recording(self) -> Path | None:
+        """The log that the rows are recorded to; None where they are not."""
+        return None if self._recording is None else self._recording.out
+
+    def close(self) -> None:
+        """End the recording, if there is one, and wait until its log is whole: no row can come any more.
+
+        Notes
+        -----
+        Complexity: O(1), but for a log of another format than feather, or of several segments, O(rows).
+        Allocates: nothing.
+        Valid: the newest rows can still be looked up; all are in the log.
+        Threads: one.
+
+        Examples
+        --------
+        >>> from ringacc import EstimatorLog
+        >>> EstimatorLog().close()
+        """
+        if self._recording is not None:
+            self._recording.close()
 
     def _append_slowly(self, t: Any, data: Any) -> None:
         """Append any row that is one, opening a segment and trimming where needed."""
-        if self._opened and self._segment.ring.is_full:
+        if self._opened and self._segment.is_full:
             # What the fast way in declines most often: there is nothing odd about the row.
             self._segment.make_room()
             self._set_limit()
@@ -224,9 +305,15 @@ class SegmentedAccumulator(Accumulator):
 
     def _open(self, dtype: np.dtype[Any], time: float, values: tuple[Any, ...], row_type: type) -> None:
         """Open a segment with its first row."""
-        segment = Segment(dtype, self.capacity)
+        segment = self._new_segment(dtype)
         segment.append(time, values)
         self._go_on_in(segment, row_type)
+
+    def _new_segment(self, dtype: np.dtype[Any]) -> Segment:
+        """Give a segment for rows of this dtype."""
+        if self._recording is None:
+            return Segment(dtype, self.capacity)
+        return RecordedSegment(dtype, self._recording)
 
     def _go_on_in(self, segment: Segment, row_type: type | None) -> None:
         """Make a segment, which has its first rows, the newest."""
@@ -269,7 +356,7 @@ class SegmentedAccumulator(Accumulator):
 
     def _segment_of(self, rows: Array) -> Segment:
         """Give a new segment that begins with these rows."""
-        segment = Segment(rows.dtype, self.capacity)
+        segment = self._new_segment(rows.dtype)
         segment.extend(rows)
         return segment
 
@@ -291,6 +378,8 @@ class SegmentedAccumulator(Accumulator):
         return self._older_rows + len(self._segment)
 
     def _set_limit(self) -> bool:
+        if self._recording is not None:
+            return False
         self._segment.set_limit(self._rows_allowed() - self._older_rows)
         return self._count() > self._rows_allowed()
 
@@ -310,7 +399,7 @@ class SegmentedAccumulator(Accumulator):
         >>> log = EstimatorLog()
         >>> log.trim_data()
         """
-        if self.exp.protocol_runner.running:
+        if self.exp.protocol_runner.running or self._recording is not None:
             return
         excess = self._count() - self._max_history
         if self._count() > self._rows_allowed():
@@ -350,6 +439,8 @@ class SegmentedAccumulator(Accumulator):
             self.plot_columns = monitored_headers
         self._older = []
         self._older_rows = 0
+        if self._recording is not None:
+            self._recording.reset()
         self._declare(_TIME_ONLY)
         self.sig_acc_reset.emit()
 

@@ -1,12 +1,13 @@
 """The command line: what may be asked for, and how it ends.
 
 Belongs here: the parser, the checks of single options, exit codes. May not be here: what a command does (``demo``,
-``replay``), the process that rows come from (``producer``), what is shown (``terminal``). Commands are imported when
-they are asked for, so that ``ringacc --help`` loads nothing outside the standard library.
+``replay``, ``record``, ``recover``, ``inspect``), the process that rows come from (``producer``), what is shown
+(``terminal``). Commands are imported when they are asked for, so that ``ringacc --help`` loads nothing outside the
+standard library.
 
-Exit codes: 0, all is well; 1, a replayed log differs, rows were missed or could not be saved; 2, what was asked for
-cannot be done, and nothing was started; 130, ended with Ctrl-C (143: with SIGTERM) and what was recorded until then is
-saved.
+Exit codes: 0, all is well; 1, a replayed log differs, rows were missed or could not be saved, stale rings stay; 2, what
+was asked for cannot be done, and nothing was started; 130, ended with Ctrl-C (143: with SIGTERM) and what was recorded
+until then is saved.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ Record time-stamped rows at the rate of a tracking loop.
 
   ringacc demo             see it work: track a larva's tail and record it
   ringacc replay LOG       send a recorded log through it, and compare
+  ringacc record RING OUT  record a ring that another process writes
+  ringacc recover RING     save what a crash has left
+  ringacc inspect          see which rings there are, and what is in them
 """
 
 _ENDS = """\
@@ -60,6 +64,36 @@ LOG is a csv, feather, hdf5 (or h5), json or parquet file of numbers with a
 column "t" in seconds, as ringacc and stytra save it. Another process sends its
 rows, each at its time, through a queue into an accumulator. The verdict is
 "identical", or the first difference and the exit code 1.
+"""
+
+
+_RECORD = """\
+Record a ring that another process writes, or the rings of a stream, to OUT as
+the rows come: a csv, feather, hdf5, json or parquet file, by its extension.
+Memory stays bounded however long it takes. Rows are on the disk before the
+ring may forget them; a power cut costs the last second at most. Until OUT is
+whole, rows lie in the folder OUT.recording.
+
+It ends when the writer closes the ring, or ends; a writer that was killed
+loses nothing. Started again after it was killed itself, it goes on where it
+was. When the disk is full, rows wait in the ring until there is room.
+
+RING is the path of a ring file or of the folder of a stream, or the name of
+one in the folder for rings.
+"""
+
+_RECOVER = """\
+Save what a crash has left: every row that the writer had put in, once, in
+order, from the recording (OUT.recording, whole or cut) and the ring's tail.
+
+RING is a ring file, the folder of a stream or a recording, or a folder with
+several of these; then OUT is a folder. Nothing is taken away.
+"""
+
+_INSPECT = """\
+Say what is in a ring: columns, rows, rate, age of the last row, whether its
+writer is alive, rows missed. Without RING, list the rings in the folder for
+rings (the environment variable RINGACC_RINGS names another).
 """
 
 
@@ -104,7 +138,9 @@ def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = _Parser(prog="ringacc", description=_DESCRIPTION, formatter_class=raw, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"ringacc {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="demo | replay", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(
+        dest="command", metavar="demo | replay | record | recover | inspect", required=True, parser_class=_Parser
+    )
 
     demo = commands.add_parser(
         "demo", help="track a larva's tail and record it", description=_DEMO, epilog=_ENDS, formatter_class=raw
@@ -136,7 +172,44 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where to save (default: a new folder here, ringacc_replay_<date>_<time>)",
     )
+    _add_ring_commands(commands)
     return parser
+
+
+def _add_ring_commands(commands: Any) -> None:
+    """Add the commands that are about the rings of other processes."""
+    raw = argparse.RawDescriptionHelpFormatter
+    record = commands.add_parser(
+        "record", help="record a ring that another process writes", description=_RECORD, epilog=_ENDS,
+        formatter_class=raw,
+    )  # fmt: skip
+    record.add_argument("ring", type=Path, metavar="RING", help="the ring to record")
+    record.add_argument("out", type=Path, metavar="OUT", help="the log to write, such as log.feather")
+    record.add_argument(
+        "--policy", choices=("block", "drop"), default="drop",
+        help="where the ring is full of rows that are not on the disk yet: drop the oldest, and count them (default), "
+        "or block the writer",
+    )  # fmt: skip
+    record.add_argument("--quiet", action="store_true", help="show nothing but trouble")
+    record.add_argument(
+        "--with-parent", action="store_true", help="end when standard input does, as a program wants it"
+    )
+
+    recover = commands.add_parser(
+        "recover", help="save what a crash has left", description=_RECOVER, formatter_class=raw
+    )
+    recover.add_argument("ring", type=Path, metavar="RING", help="the ring, recording or folder")
+    recover.add_argument(
+        "out", type=Path, metavar="OUT", nargs="?",
+        help="the log to write, or a folder (default: <name>_recovered.feather, here)",
+    )  # fmt: skip
+
+    inspect = commands.add_parser(
+        "inspect", help="see which rings there are, and what is in them", description=_INSPECT, formatter_class=raw
+    )
+    inspect.add_argument("ring", type=Path, metavar="RING", nargs="?", help="the ring, or a folder of rings")
+    inspect.add_argument("--clean", action="store_true", help="take away rings that nobody uses any more")
+    inspect.add_argument("--force", action="store_true", help="also those with rows that nobody has saved")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -176,7 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = f"ringacc {options.command}"
     with Interrupt() as interrupt:
         try:
-            with _loading():
+            with _loading(getattr(options, "quiet", False)):
                 command = _command(options)
         except (RingaccError, OSError) as error:
             return _fail(name, error, 2)
@@ -194,14 +267,29 @@ def _command(options: argparse.Namespace) -> Any:
         from .demo import Demo
 
         return Demo(options.seconds, options.rate, options.format, options.out)
+    if options.command == "record":
+        from .record import Record
+
+        return Record(options.ring, options.out, options.policy, options.with_parent, options.quiet)
+    if options.command == "recover":
+        from .recover import Recover
+
+        return Recover(options.ring, options.out)
+    if options.command == "inspect":
+        from .inspect import Inspect
+
+        return Inspect(options.ring, options.clean, options.force)
     from .replay import Replay
 
     return Replay(options.log, options.speed, options.format, options.out)
 
 
 @contextmanager
-def _loading() -> Iterator[None]:
+def _loading(quiet: bool) -> Iterator[None]:
     """Say that the package is loading, which takes a while when its kernels are compiled; on a terminal, wipe it."""
+    if quiet:
+        yield
+        return
     text = "loading (compiling, the first time)"
     if sys.stdout.isatty():
         print(text, end="\r", flush=True)

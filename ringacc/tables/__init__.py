@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from .arrow import arrow_stream, to_arrow
 from .columns import columns_of, to_frame
-from .files import FORMATS, load, save
+from .files import FORMATS, format_of, load, save
 from .streams import BlockSource, save_stream
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "BlockSource",
     "arrow_stream",
     "columns_of",
+    "format_of",
     "load",
     "save",
     "save_stream",

@@ -20,7 +20,16 @@ from .columns import Array, Blocks, Columns, united
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["arrow_array", "arrow_batch", "arrow_stream", "refuse_bytes", "refuse_mixed", "text_array", "to_arrow"]
+__all__ = [
+    "arrow_array",
+    "arrow_batch",
+    "arrow_stream",
+    "refuse_bytes",
+    "refuse_mixed",
+    "rows_of_batch",
+    "text_array",
+    "to_arrow",
+]
 
 _NUMBERS = frozenset(
     f"{kind}{bits}"
@@ -124,6 +133,24 @@ def arrow_batch(columns: Columns, kinds: Mapping[str, Any] | None = None) -> pa.
     arrays = [arrow_array(name, column, kind=kinds.get(name)) for name, column in columns.items()]
     schema = pa.schema([pa.field(name, array.type) for name, array in zip(columns, arrays, strict=True)])
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def rows_of_batch(batch: pa.RecordBatch, dtype: np.dtype[Any]) -> Array:
+    """Give an Arrow record batch as rows of the dtype that it was made of; a copy. SchemaError where it was not."""
+    rows = np.zeros(batch.num_rows, dtype)
+    names = dtype.names or ()
+    if tuple(batch.schema.names) != names:
+        raise SchemaError(f"expected the columns {names}, found {tuple(batch.schema.names)}")
+    for name, column in zip(names, batch.columns, strict=True):
+        shape = dtype[name].shape
+        for _ in shape:
+            column = column.flatten()
+        if dtype[name].base.kind in "US":
+            values: Any = np.array(column.to_pylist(), dtype[name].base)
+        else:
+            values = column.to_numpy(zero_copy_only=False)
+        rows[name] = values.reshape(len(rows), *shape)
+    return rows
 
 
 def arrow_array(name: str, column: Array, valid: Array | None = None, kind: Any = None) -> pa.Array[Any]:

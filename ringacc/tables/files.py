@@ -107,6 +107,17 @@ def save(data: Blocks | pd.DataFrame, path: str | os.PathLike[str], format: str 
     return write(BatchPieces(arrow_batch(_columns(data))), target, format)
 
 
+def format_of(path: str | os.PathLike[str]) -> str:
+    """Give the format that the extension of a log's name says; FormatError where it says none."""
+    format = _EXTENSIONS.get(Path(path).suffix.lower())
+    if format is None:
+        raise FormatError(
+            f"expected a log of one of the formats {', '.join(FORMATS)}, by its extension "
+            f"({', '.join(_EXTENSIONS)}), found {Path(path).name!r}"
+        )
+    return format
+
+
 def target_of(path: str | os.PathLike[str], format: str) -> Path:
     """Give the path of the file to write, extension included; refuse unknown formats and folders that are not there."""
     if format not in FORMATS:
@@ -231,12 +242,7 @@ def load(path: str | os.PathLike[str]) -> pd.DataFrame:
     1  0.1  8
     """
     path = Path(path)
-    format = _EXTENSIONS.get(path.suffix.lower())
-    if format is None:
-        raise FormatError(
-            f"expected a log of one of the formats {', '.join(FORMATS)}, by its extension "
-            f"({', '.join(_EXTENSIONS)}), found {path.name!r}"
-        )
+    format = format_of(path)
     if not path.exists():
         beside = sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() in _EXTENSIONS)
         raise MissingFileError(

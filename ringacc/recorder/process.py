@@ -1,0 +1,99 @@
+"""The recorder as a process of its own, started by whoever makes the rows.
+
+Belongs here: starting it, noticing that it has died and starting another, ending it. May not be here: what it does.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+from ..errors import RecorderError, RecorderWarning
+from ..kernels.rows import DROP, WAIT
+from .loop import checked_out
+
+__all__ = ["POLICIES", "RecorderProcess"]
+
+#: What the writer of a ring does where the recorder does not keep up, by the names that users have for it.
+POLICIES = {"block": WAIT, "drop": DROP}
+
+_MOST_STARTS = 5
+
+
+class RecorderProcess:
+    """A recorder of a stream that lives as long as the stream, and is started again when it dies.
+
+    Parameters
+    ----------
+    source
+        The folder of the stream.
+    out
+        What the recording becomes.
+    policy
+        "block" or "drop".
+
+    Raises
+    ------
+    SaveError, FormatError, MissingFileError
+        As `Recorder`, but at once.
+    """
+
+    def __init__(self, source: Path, out: Path, policy: str) -> None:
+        self.out = checked_out(out).absolute()
+        self._source = source
+        self._policy = policy
+        self._starts = 0
+        self._is_ending = False
+        self._process = self._start()
+        threading.Thread(target=self._watch, daemon=True, name="ringacc-recorder").start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._starts += 1
+        words = ["record", str(self._source), str(self.out), "--policy", self._policy, "--with-parent", "--quiet"]
+        return subprocess.Popen(
+            [sys.executable, "-m", "ringacc", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            # Ctrl-C is for this process, which ends the recorder when its rows are all there.
+            start_new_session=True,
+        )
+
+    def _watch(self) -> None:
+        """Start another recorder when one has died; it goes on where that one was."""
+        while True:
+            process = self._process
+            code = process.wait()
+            if self._is_ending:
+                return
+            again = self._starts < _MOST_STARTS
+            if again:
+                self._process = self._start()
+            warnings.warn(
+                f"the recorder of {self.out} has ended (exit code {code})"
+                f"{': another one goes on' if again else ' again and again: rows are no longer recorded'}",
+                RecorderWarning,
+                stacklevel=2,
+            )
+            if not again:
+                return
+
+    @property
+    def process(self) -> int:
+        """The number of the recorder's process."""
+        return self._process.pid
+
+    def end(self) -> None:
+        """Wait until all rows of the stream, which is closed, are in the log; RecorderError where that fails."""
+        self._is_ending = True
+        process = self._process
+        assert process.stdin is not None
+        process.stdin.close()
+        code = process.wait()
+        if code:
+            raise RecorderError(
+                f"expected the recorder to finish {self.out}, found that it ended (exit code {code}): what it wrote "
+                f"above says why; no row is lost: `ringacc recover {self._source}` saves them"
+            )

@@ -41,7 +41,8 @@ class Block:
         size = 2 * self.capacity * self.row_bytes
         if memory is None:
             offset = COUNTERS_BYTES
-            memory = _zeros(offset + size, self.capacity, dtype)
+            # A ring of no rows has the memory of one, which compiled loops write to rather than ask.
+            memory = _zeros(offset + max(size, self.row_bytes), self.capacity, dtype)
         self.counters = memory[:COUNTERS_BYTES].view(np.int64)
         # A Python int from a memoryview costs a third of one from an array.
         self.counts = self.counters.data

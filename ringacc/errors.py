@@ -12,6 +12,7 @@ from queue import Empty, Full
 
 __all__ = [
     "AccumulatorEmptyError",
+    "AppendRefusedError",
     "CapacityError",
     "CapacityMemoryError",
     "ConfigWarning",
@@ -147,6 +148,10 @@ class QueueEndedError(RingaccError, Empty, EOFError):
 
 class QueueClosedError(RingaccError, Full, BrokenPipeError):
     """Nobody takes rows any more: the consumer has closed the queue, or died and left it full."""
+
+
+class AppendRefusedError(RowTimeError, RowRangeError, RingFullError, QueueClosedError):
+    """A row that a compiled loop could not append, for whichever of these reasons; nothing was written."""
 
 
 class RecorderError(RingaccError, RuntimeError):

@@ -10,42 +10,88 @@ other way round. With ``NUMBA_DISABLE_JIT=1`` the same functions run as Python.
 
 from __future__ import annotations
 
+import time
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from . import schema
 from .block import Array, Block
-from .errors import QueueClosedError, RingFullError, RowRangeError, RowTimeError
+from .errors import AppendRefusedError
 from .kernels import times as _times
-from .kernels.compile import JIT, inner
-from .kernels.memory import load_acquire, pause
+from .kernels.compile import JIT, inlined, inner
+from .kernels.memory import fence_release
 from .kernels.rows import (
+    BACKWARD,
+    DESCENT,
     DROP,
+    GAP,
     HALTED,
     KEEP,
+    LAST_TIME,
     NEVER,
-    OVERWRITE,
     POLICY,
+    REPEATS,
+    TAKEN,
+    TAKEN_ONLY,
     TRIMMED,
+    TURNED,
     WRITTEN,
-    has_room,
-    make_room,
-    publish,
     slot_of,
 )
 
 if JIT:
-    from .kernels.fields import store_row, values_fit
+    from .kernels.fields import (
+        capacity_of,
+        counters_at,
+        load_at,
+        load_real_at,
+        relax,
+        store_at,
+        store_real_at,
+        store_row,
+        values_fit,
+    )
 else:
+    # The same as Python: what is an address there is the array here.
 
-    def values_fit(rows: Array, values: Any) -> bool:
+    def counters_at(ring: Handle) -> Array:
+        """Give the counters of a ring."""
+        return ring.counters
+
+    def capacity_of(ring: Handle) -> int:
+        """Give how many rows a ring holds."""
+        return len(ring.rows) // 2
+
+    def values_fit(ring: Handle, values: Any) -> bool:
         """Refuse values that do not fit the fields after the time."""
-        names = list(rows.dtype.names or ())[1:]
-        schema.row_of(rows.dtype[names], values)
+        names = list(ring.rows.dtype.names or ())[1:]
+        schema.row_of(ring.rows.dtype[names], values)
         return True
 
-    def store_row(rows: Array, slot: int, time: float, values: Any) -> None:
+    def store_row(ring: Handle, slot: int, time: float, values: Any) -> None:
         """Store a time and values, which fit, in a slot."""
-        rows[slot] = (time, *values)
+        ring.rows[slot : slot + 1] = [(time, *values)] if len(ring.rows) else []
+
+    def load_at(counters: Array, place: int) -> int:
+        """Load a counter."""
+        return int(counters[place])
+
+    def store_at(counters: Array, place: int, value: int) -> None:
+        """Store a counter."""
+        counters[place] = value
+
+    def load_real_at(counters: Array, place: int) -> float:
+        """Load a counter that is a float64."""
+        return float(counters[place : place + 1].view(np.float64)[0])
+
+    def store_real_at(counters: Array, place: int, value: float) -> None:
+        """Store a counter that is a float64."""
+        counters[place : place + 1].view(np.float64)[0] = value
+
+    def relax() -> None:
+        """Let others have the processor for a moment."""
+        time.sleep(2e-5)
 
 
 __all__ = ["Handle", "append", "fps", "handle_of", "last", "window"]
@@ -75,24 +121,39 @@ def handle_of(block: Block) -> Handle:
 
 
 @inner
-def _wait_for_room(counters: Array, capacity: int) -> None:
-    """Wait until the oldest row may be overwritten; `RingFile.make_room` for a loop that has no Python.
+def _must_wait(at: Any, capacity: int) -> bool:
+    """Say whether the oldest row is one that the follower has yet to take; the one `RingFile.make_room` waits for.
 
     A thread of the ring file's sees to it that this ends when who takes the rows is gone.
     """
-    while True:
-        if load_acquire(counters, HALTED) != 0:
-            raise QueueClosedError("expected somebody who takes rows, found that nobody does any more")
-        if has_room(counters, capacity, 1):
-            return
-        if counters[KEEP] == NEVER:
-            raise RingFullError("expected room for a row, found a full ring with allow_overwrite=False")
-        if counters[POLICY] == DROP:
-            counters[KEEP] = OVERWRITE
-        pause()
+    oldest = load_at(at, WRITTEN) - capacity
+    is_kept = (load_at(at, TRIMMED) <= oldest) & (load_at(at, KEEP) == TAKEN_ONLY) & (load_at(at, TAKEN) <= oldest)
+    return is_kept & (load_at(at, POLICY) != DROP) & (load_at(at, HALTED) == 0)  # type: ignore[no-any-return]
 
 
 @inner
+def _may_append(at: Any, capacity: int, time: float) -> bool:
+    """Say whether a row of this time can come now."""
+    is_full = (load_at(at, TRIMMED) <= load_at(at, WRITTEN) - capacity) & (load_at(at, KEEP) == NEVER)
+    return (time - time == 0.0) & (not is_full) & (load_at(at, HALTED) == 0)  # type: ignore[no-any-return]
+
+
+@inner
+def _note_time(at: Any, written: int, time: float) -> None:
+    """Count the time of the row that comes next: ``kernels.times.note_time``, by the address of the counters."""
+    if written > 0:
+        step = time - load_real_at(at, LAST_TIME)
+        if step == 0.0:
+            store_at(at, REPEATS, load_at(at, REPEATS) + 1)
+        elif step < 0.0:
+            store_at(at, BACKWARD, load_at(at, BACKWARD) + 1)
+            store_at(at, DESCENT, written)
+        elif step > load_real_at(at, GAP):
+            store_real_at(at, GAP, step)
+    store_real_at(at, LAST_TIME, time)
+
+
+@inlined
 def append(ring: Handle, t: float, values: Any) -> None:
     """Put a row behind the newest.
 
@@ -107,20 +168,16 @@ def append(ring: Handle, t: float, values: Any) -> None:
 
     Raises
     ------
-    RowTimeError
-        The time is NaN or infinite.
-    RowRangeError
-        A number is out of its field's range.
-    RingFullError
-        There is no room, and the ring may not overwrite.
-    QueueClosedError
-        Of a queue's ring: nobody takes its rows any more. In all these cases nothing is written.
+    AppendRefusedError
+        The time is NaN or infinite (a RowTimeError), a number out of its field's range (a RowRangeError), the ring full
+        and not to be overwritten (a RingFullError), or nobody takes the rows of a queue any more (a QueueClosedError).
+        Nothing is written. It is all of these in one, since a loop with more errors than one takes ten times as long.
     numba.core.errors.TypingError
         Too few or too many values, or one of another kind than its field's: the loop does not compile.
 
     Notes
     -----
-    Complexity: O(fields); a few nanoseconds. On a full queue, it waits until there is room.
+    Complexity: O(fields); a few nanoseconds. On a full queue it waits, awake, until there is room.
     Allocates: nothing.
     Valid: nothing is given.
     Threads: the writer's; the GIL is not needed.
@@ -139,25 +196,25 @@ def append(ring: Handle, t: float, values: Any) -> None:
     >>> track["x"]
     array([0., 2., 4.])
     """
-    time = float(t)
-    if not time - time == 0.0:
-        raise RowTimeError("expected a finite time in seconds, found NaN or infinity: nothing was written")
-    if not values_fit(ring.rows, values):
-        raise RowRangeError("expected values in the range of their fields: declare wider fields; nothing was written")
-    counters = ring.counters
-    capacity = len(ring.rows) // 2
-    if counters[HALTED] != 0 or not has_room(counters, capacity, 1):
-        _wait_for_room(counters, capacity)
-    _times.note_time(counters, time)
-    if capacity == 0:
-        counters[TRIMMED] += 1
-        counters[WRITTEN] += 1
-        return
-    slot = slot_of(counters, capacity, counters[WRITTEN])
-    make_room(counters, capacity, 1)
-    store_row(ring.rows, slot, time, values)
-    store_row(ring.rows, slot + capacity, time, values)
-    publish(counters, 1)
+    at, capacity, seconds = counters_at(ring), capacity_of(ring), float(t)
+    while _must_wait(at, capacity):
+        relax()
+    if not (_may_append(at, capacity, seconds) & values_fit(ring, values)):
+        raise AppendRefusedError(
+            "expected a finite time, values in the range of their fields, room in a ring that may not overwrite, and "
+            "somebody who takes the rows of a queue; found that one of these is not so: nothing was written"
+        )
+    written = load_at(at, WRITTEN)
+    _note_time(at, written, seconds)
+    if written - load_at(at, TRIMMED) >= capacity:
+        # As in kernels.rows.make_room: the oldest row is taken away before its bytes are.
+        store_at(at, TRIMMED, written + 1 - capacity)
+        fence_release()
+    # A ring of no rows has the memory of one, so that there is no branch here.
+    slot = (written + load_at(at, TURNED)) % max(capacity, 1)
+    store_row(ring, slot, seconds, values)
+    store_row(ring, slot + capacity, seconds, values)
+    store_at(at, WRITTEN, written + 1)
 
 
 @inner

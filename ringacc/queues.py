@@ -10,6 +10,7 @@ import os
 import pickle
 import queue
 import time
+import weakref
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from multiprocessing.util import Finalize
@@ -21,15 +22,24 @@ import numpy as np
 from . import schema
 from .appending import Appender, checked_time
 from .block import Array, checked_capacity
-from .errors import QueueEndedError, RingClosedError, RingFullError, RowError, RowKindError, RowLengthError, SchemaError
+from .errors import (
+    QueueEndedError,
+    RingClosedError,
+    RingFullError,
+    RowError,
+    RowKindError,
+    RowLengthError,
+    RowTimeError,
+    SchemaError,
+)
 from .jit import Handle
 from .kernels import capi
 from .kernels.push import Target, builtin_append
-from .kernels.rows import TAKEN
+from .kernels.rows import HALTED, TAKEN, say
 from .ringfile import Patience
 from .schema import row_class
-from .streams import NUMBERS, Follower, StreamWriter, Taken, rings_of, waiting_in
-from .system import is_locked, rings_folder
+from .streams import NUMBERS, Follower, StreamWriter, Taken, remove_if_done, waiting_in
+from .system import rings_folder
 
 __all__ = ["NamedTupleQueue", "RingQueue"]
 
@@ -37,9 +47,10 @@ __all__ = ["NamedTupleQueue", "RingQueue"]
 CAPACITY = 65_536
 
 _AT_A_TIME = 1024  # rows that `get` takes ahead
-_NAP = 0.001  # between two looks for rows: 5 % of a core
+_NAP = 0.0005  # between two looks for rows: some 4 % of a core
 _LOOK = 0.25  # between two looks whether the other side is alive
 _SECOND = timedelta(seconds=1)
+_FAR = 2.0**32  # seconds, 136 years: up to there a float has the microseconds
 _SHORTEST_PICKLE = 64
 # What the rows of a ring are.
 _PICKLED = "pickled"
@@ -86,15 +97,6 @@ class RingQueue:
         self._folder = folder
         self._capacity = capacity
         self._dtype = dtype
-        self._writer = StreamWriter(folder, capacity)
-        self._follower: Follower | None = None
-        # Of the newest ring: the way in, what its rows are (None: there is none), and the moment that its times are
-        # counted from (None: they are seconds as they are).
-        self._appender: Appender
-        self._kind: str | None = None
-        self._clock: datetime | None = None
-        self._row_type: type | None = None
-        self._ordinal = 0.0  # of rows that are pickled
         self._is_closed = False
         # Where the fast ways lead: ``put`` takes seconds, ``_push`` what the ring has for a time.
         self._target, self._inner_target = Target(), Target()
@@ -102,14 +104,33 @@ class RingQueue:
         if capi.AVAILABLE:
             self._push = builtin_append(self._inner_target, _decline, "")
             # As attributes, without the frame of a method: that would double the cost of a row.
-            self.put = builtin_append(  # type: ignore[method-assign]
-                self._target, self._put_slowly, type(self).put.__doc__ or ""
-            )
+            if type(self).put in (RingQueue.put, NamedTupleQueue.put):
+                self.put = builtin_append(  # type: ignore[method-assign]
+                    self._target, self._put_slowly, type(self).put.__doc__ or ""
+                )
+        self._be_nobody()
+        _QUEUES.add(self)
+
+    def _be_nobody(self) -> None:
+        """Be neither producer nor consumer, yet or, in a forked child, any more."""
+        self._writer = StreamWriter(self._folder, self._capacity)
+        self._follower: Follower | None = None
+        self._target.point_at(None)
+        self._inner_target.point_at(None)
+        # Of the newest ring: the way in, what its rows are (None: there is none), and the moment that its times are
+        # counted from (None: they are seconds as they are).
+        self._appender: Appender
+        self._kind: str | None = None
+        self._clock: datetime | None = None
+        self._row_type: type | None = None
+        self._ordinal = 0.0  # of rows that are pickled
+        self._asked = 0.0
         # Rows that were taken ahead, newest first, and the sequence of the oldest of them.
         self._ahead: list[tuple[Any, Any]] = []
         self._sequence = 0
         self._looked = 0.0
         self._t0: datetime | None = None
+        self._taken_dtype: np.dtype[Any] | None = None
         self._ends: list[StreamWriter | Follower] = [self._writer]
         self._ends_in = 0
 
@@ -190,7 +211,8 @@ class RingQueue:
     @property
     def jit(self) -> Handle:
         """The queue for a user's own ``@njit(nogil=True)`` loop; see `ringacc.jit`. Valid until its fields change."""
-        if self._kind is None:
+        self._check_open()
+        if self._kind != NUMBERS or self._clock is not None:
             self._open(None)
         ring = self._writer.ring
         assert ring is not None
@@ -199,12 +221,19 @@ class RingQueue:
     def _put_slowly(self, t: Any, values: Any, block: bool = True, timeout: float | None = None) -> None:
         """Put any row in that is one: wait for room first, and then try the fast way again."""
         if self._is_closed:
-            raise RingClosedError("expected an open queue, found one that is closed: nothing was put in")
+            self._check_open()
+        patience = None
         ring = self._writer.ring
         if ring is not None and not ring.has_room:
-            self._wait_for_room(Patience(timeout if block else 0.0))
-        if self._push(self._seconds(t) if self._is_counted_alike(t) else None, values) is False:
-            self._append_slowly(t, values)
+            patience = Patience(timeout if block else 0.0)
+            self._wait_for_room(patience)
+        if self._push(self._seconds(t), values) is False:
+            self._append_slowly(t, values, patience or Patience(timeout if block else 0.0))
+
+    def _check_open(self) -> None:
+        """Raise where this process has closed the queue."""
+        if self._is_closed:
+            raise RingClosedError("expected an open queue, found one that this process has closed: nothing was done")
 
     def _wait_for_room(self, patience: Patience) -> None:
         """Wait until the ring has room, or go on in another one where the queue holds less than it may."""
@@ -216,33 +245,64 @@ class RingQueue:
         try:
             file.make_room(1, patience)
         except RingFullError as error:
+            self._look_for_consumer()
             raise queue.Full(str(error)) from error
 
-    def _is_counted_alike(self, t: Any) -> bool:
-        """Say whether a time is of the newest ring's kind: a number, or a datetime with or without a zone."""
-        if self._clock is None or not isinstance(t, datetime):
-            return self._clock is None and not isinstance(t, datetime)
-        return (t.tzinfo is None) == (self._clock.tzinfo is None)
+    def _wait_for_queue(self, patience: Patience) -> None:
+        """Wait until the queue as a whole, however many rings it has, holds less than it may."""
+        while self._writer.ring is not None and self._writer.waiting() >= self._capacity:
+            self._look_for_consumer()
+            if not patience.nap():
+                raise queue.Full(
+                    f"expected room for a row, found {self._writer.waiting()} that wait: nothing was put in"
+                )
+
+    def _look_for_consumer(self) -> None:
+        """Raise where the consumer has closed the queue, or died; as often as `RingFile.make_room` would look."""
+        file = self._writer.file
+        if time.monotonic() - self._asked > _LOOK:
+            self._asked = time.monotonic()
+            if file.has_lost_its_follower():
+                say(file.block.counters, HALTED, 1)
+        file.check()
 
     def _seconds(self, t: Any) -> Any:
-        """Give a time of that kind as the ring has it."""
-        return t if self._clock is None else (t - self._clock) / _SECOND
+        """Give a time as the newest ring has it; None where that counts otherwise: numbers, datetimes with a zone."""
+        clock = self._clock
+        if clock is None or type(t) is not datetime:
+            return t if clock is None and not isinstance(t, datetime) else None
+        if (t.tzinfo is None) != (clock.tzinfo is None):
+            return None
+        seconds: float = (t - clock) / _SECOND
+        return seconds if -_FAR < seconds < _FAR else None
 
-    def _append_slowly(self, t: Any, values: Any) -> None:
-        """Append a row, which has room: the definition."""
-        if self._kind is None or not self._is_counted_alike(t):
-            self._open(t)
+    def _append_slowly(self, t: Any, values: Any, patience: Patience) -> None:
+        """Append a row, for which the ring has room: the definition."""
+        if isinstance(t, datetime):
+            t = _clock_of(t)  # one of pandas, say, has more than a ring has room for
+        if self._kind is None or (t is not None and self._seconds(t) is None):
+            self._open(t, patience)
         self._appender.append_row(self._seconds(t), values)
 
-    def _open(self, t: Any) -> None:
+    def _open(self, t: Any, patience: Patience | None = None) -> None:
         """Begin a ring for rows of the queue's fields, whose times are of the kind of ``t``."""
-        assert self._dtype is not None
-        self._begin_ring(self._dtype, t, None)
+        if self._dtype is None:
+            raise SchemaError('expected a queue whose fields are known, found none: name them with begin({"x": "f8"})')
+        self._begin_ring(self._dtype, t, None, patience=patience)
 
-    def _begin_ring(self, dtype: np.dtype[Any], t: Any, row_type: type | None, kind: str = NUMBERS) -> None:
-        """Begin a ring."""
+    def _begin_ring(
+        self,
+        dtype: np.dtype[Any],
+        t: Any,
+        row_type: type | None,
+        kind: str = NUMBERS,
+        patience: Patience | None = None,
+    ) -> None:
+        """Begin a ring; with ``patience``, once the queue has room."""
+        clock = _clock_of(t)
+        if patience is not None:
+            self._wait_for_queue(patience)
         self._end_with_this_process()
-        clock = t if isinstance(t, datetime) else None
         notes = {"kind": kind, "t0": None if clock is None else clock.isoformat()}
         self._appender = self._writer.begin(dtype, notes).another_appender()
         self._clock, self._kind = clock, kind
@@ -320,6 +380,8 @@ class RingQueue:
     def drain(self, block: bool = False, timeout: float | None = None) -> Array:
         """Take out all rows that are there, up to the next change of columns.
 
+        After such a change the next rows may lie in several small rings, and take a call for each.
+
         Parameters
         ----------
         block
@@ -364,7 +426,7 @@ class RingQueue:
         """
         taken = self.take_block(block, timeout)
         if taken is None:
-            return np.zeros(0, self._dtype if self._dtype is not None else [("t", np.float64)])
+            return np.zeros(0, self._taken_dtype or self._dtype or [("t", np.float64)])
         if not taken.is_numbers:
             self._set_ahead(taken)
             raise RowKindError("expected rows of numbers, found one that holds something else: take it with get()")
@@ -384,7 +446,7 @@ class RingQueue:
             follower.rewind(self._sequence)
         taken = self._next_block(block, timeout, self._capacity)
         if taken is not None:
-            self._dtype = taken.rows.dtype if self._writer.ring is None else self._dtype
+            self._taken_dtype = taken.rows.dtype if taken.is_numbers else self._taken_dtype
             self._t0 = _moment(taken.about.notes["t0"])
             if taken.is_numbers:
                 follower.done()
@@ -392,6 +454,7 @@ class RingQueue:
 
     def _taker(self) -> Follower:
         """Be the consumer."""
+        self._check_open()
         if self._follower is None:
             self._end_with_this_process()
             self._follower = Follower(self._folder)
@@ -440,10 +503,28 @@ class RingQueue:
                 times = [t0 + timedelta(seconds=seconds) for seconds in times]
             self._ahead = list(zip(times, map(make._make, values), strict=True))
         else:
-            self._ahead = [_unpickled(row) for row in rows["row"].tolist()]
+            self._ahead = self._unpickle(taken)
         self._ahead.reverse()
         self._sequence = taken.sequence
         self._counts = self._taker().counts
+
+    def _unpickle(self, taken: Taken) -> list[tuple[Any, Any]]:
+        """Give the rows of a block up to one that cannot be made again; raise, and drop that one, where it is first."""
+        found: list[tuple[Any, Any]] = []
+        for sequence, row in enumerate(taken.rows["row"].tolist(), taken.sequence):
+            try:
+                t, columns, values = pickle.loads(row)
+            except Exception as error:  # whatever a class of the user's raises
+                follower = self._taker()
+                follower.rewind(sequence + (not found))
+                if not found:
+                    follower.done()
+                    raise RowKindError(
+                        f"expected a row that can be made again here, found one that cannot: {error!r}; it was dropped"
+                    ) from error
+                break
+            found.append((t, row_class(columns)(*values)))
+        return found
 
     def unpacked(self, taken: Taken) -> Iterator[tuple[Any, Any]]:
         """Give the rows of a block that `take_block` gave one by one, as `get` does; each counts as taken then."""
@@ -481,6 +562,8 @@ class RingQueue:
         >>> frames = RingQueue({"x": "f8"})
         >>> frames.close()
         """
+        if self._is_closed:
+            return
         self._is_closed = True
         self._writer.close()
         self._ahead = []
@@ -488,7 +571,7 @@ class RingQueue:
             self._follower.refuse()
             self._follower.close(remove=True)
         else:
-            _remove_if_done(self._folder)
+            remove_if_done(self._folder)
 
     def join_thread(self) -> None:
         """Do nothing: a row is with the consumer as soon as `put` has returned."""
@@ -542,10 +625,15 @@ class NamedTupleQueue(RingQueue):
 
     def begin(self, fields: schema.Fields) -> None:
         """Declare the fields of the rows that come next, for `jit`; rows that are put in need no such word."""
+        self._check_open()
         super().begin(fields)
         self._open(None)
 
-    def _append_slowly(self, t: Any, obj: Any) -> None:
+    def _put_slowly(self, t: Any, obj: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Put any row in: as that of `RingQueue`, under the names that `put` has for its arguments."""
+        RingQueue._put_slowly(self, t, obj, block, timeout)
+
+    def _append_slowly(self, t: Any, obj: Any, patience: Patience) -> None:
         columns = getattr(obj, "_columns", None) or getattr(obj, "_fields", None)
         if columns is None or not isinstance(obj, tuple):
             raise RowKindError(
@@ -554,22 +642,30 @@ class NamedTupleQueue(RingQueue):
         columns = tuple(columns)
         if len(columns) != len(obj):
             raise RowLengthError(f"expected {len(columns)} values {columns}, found {len(obj)}: {obj!r}")
-        if not (_is_moment(t) and _are_columns(columns) and all(isinstance(value, _PLAIN) for value in obj)):
-            self._append_pickled(t, columns, obj)
+        if not (_is_moment(t) and _are_columns(columns) and all(map(_is_plain, obj))):
+            self._append_pickled(t, columns, obj, patience)
             return
         ring = self._writer.ring
-        if self._kind != NUMBERS or ring is None or ring.columns[1:] != columns or not self._is_counted_alike(t):
-            self._begin_ring(schema.opening_dtype(columns, obj), t, type(obj))
+        if self._kind != NUMBERS or ring is None or ring.columns[1:] != columns or self._seconds(t) is None:
+            self._begin_ring(self._dtype_for(columns, obj), t, type(obj), patience=patience)
         elif type(obj) is not self._row_type:
             self._bind(type(obj))
         try:
             self._appender.append_row(self._seconds(t), obj)
         except RowError:
             # The time was checked, so it is a number that its column cannot hold.
-            self._begin_ring(schema.widened(self._writer.file.about.dtype, obj), t, type(obj))
+            dtype = schema.widened(self._writer.file.about.dtype, obj)
+            self._begin_ring(dtype, t, type(obj), patience=patience)
             self._appender.append_row(self._seconds(t), obj)
+        self._dtype = self._writer.file.about.dtype
 
-    def _append_pickled(self, t: Any, columns: tuple[str, ...], obj: Any) -> None:
+    def _dtype_for(self, columns: tuple[str, ...], obj: Any) -> np.dtype[Any]:
+        """Give the dtype of a ring that begins with a row; where only the times are new, the columns stay as wide."""
+        if self._dtype is None or self._dtype.names != ("t", *columns):
+            return schema.opening_dtype(columns, obj)
+        return schema.widened(self._dtype, obj)
+
+    def _append_pickled(self, t: Any, columns: tuple[str, ...], obj: Any, patience: Patience) -> None:
         """Append a row that holds something else than numbers."""
         try:
             row = pickle.dumps((t, columns, tuple(obj)), pickle.HIGHEST_PROTOCOL)
@@ -579,7 +675,10 @@ class NamedTupleQueue(RingQueue):
             ) from error
         if self._kind != _PICKLED or self._writer.file.about.dtype["row"].itemsize < len(row):
             width = max(_SHORTEST_PICKLE, 1 << (len(row) - 1).bit_length())
-            self._begin_ring(np.dtype([("t", np.float64), ("row", f"V{width}")]), None, None, _PICKLED)
+            dtype = np.dtype([("t", np.float64), ("row", f"V{width}")])
+            self._begin_ring(dtype, None, None, _PICKLED, patience)
+        if self._dtype is not None and self._dtype.names != ("t", *columns):
+            self._dtype = None
         # The row has its time; the ring wants numbers that are in order.
         self._appender.append_row(self._ordinal, (row,))
         self._ordinal += 1.0
@@ -589,13 +688,20 @@ class NamedTupleQueue(RingQueue):
 _PLAIN = (int, float, np.bool_, np.integer, np.floating)
 
 
+def _is_plain(value: Any) -> bool:
+    """Say whether a value is a number; NumPy's time spans are integers by their class alone."""
+    return isinstance(value, _PLAIN) and not isinstance(value, np.timedelta64)
+
+
 def _is_moment(t: Any) -> bool:
-    """Say whether a time is a number or a datetime; a number must be finite."""
-    if not isinstance(t, datetime):
-        try:
-            checked_time(t)
-        except RowKindError:
-            return False
+    """Say whether a time is a number or a plain datetime; a number must be finite."""
+    if isinstance(t, datetime):
+        # One of pandas, say, has nanoseconds, or is none at all.
+        return type(t) is datetime
+    try:
+        checked_time(t)
+    except RowKindError:
+        return False
     return True
 
 
@@ -619,29 +725,44 @@ def _attached(kind: type[RingQueue], folder: Path, capacity: int, dtype: np.dtyp
     return made
 
 
+def _clock_of(t: Any) -> datetime | None:
+    """Give the moment that times are counted from where this is the first one; None: they are numbers.
+
+    With a fixed offset from UTC: where both have the same zone, datetimes are subtracted by the clock on the wall.
+    """
+    if not isinstance(t, datetime):
+        return None
+    try:
+        return datetime.fromisoformat(t.isoformat())
+    except ValueError as error:
+        raise RowTimeError(f"expected a time, found {t!r}: nothing was put in") from error
+
+
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
-
-
-def _unpickled(row: bytes) -> tuple[Any, Any]:
-    t, columns, values = pickle.loads(row)
-    return t, row_class(columns)(*values)
-
-
-def _remove_if_done(folder: Path) -> None:
-    """Take away the files of a queue that nobody uses and that has no rows left."""
-    there = rings_of(folder)
-    if any(map(is_locked, there)) or is_locked(folder / "follower") or waiting_in(folder):
-        return
-    Follower(folder).close(remove=True)
 
 
 def _end_of_process(folder: Path, ends: list[StreamWriter | Follower]) -> None:
     """Leave nothing behind at the end of a process, or of its queue, but rows that nobody took."""
     for end in ends:
-        end.close()
-    if folder.exists():
-        _remove_if_done(folder)
+        if isinstance(end, Follower):
+            end.leave()
+        else:
+            end.close()
+    remove_if_done(folder)
+
+
+_QUEUES: weakref.WeakSet[RingQueue] = weakref.WeakSet()
+
+
+def _forget_roles() -> None:
+    """In a forked child: neither the rows that the parent takes nor those that it puts in are the child's."""
+    for made in _QUEUES:
+        made._be_nobody()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_roles)
 
 
 def _decline(t: Any, values: Any) -> bool:

@@ -5,7 +5,8 @@ and anything that keeps the writer waiting (``streams``).
 
 How a copy is consistent: the counters are copied first, the newest row before all else. The question is answered from
 that copy, the rows are copied, and then the ring is asked which rows may have been overwritten since. If any of those
-was looked at, the question is asked again of the rows behind them, with as much to spare as was lost.
+was looked at, the question is asked again of the rows behind them, with more to spare each time. A ring that goes round
+in less than an answer takes is copied first, as far as that can be done.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from .lookups import Health, How
 from .ringfile import RingFile
 
 __all__ = ["RingReader"]
+
+#: Looks at the newest rows until it is accepted that all are overwritten before they can be copied.
+_TRIES = 100
 
 Answer = TypeVar("Answer")
 Question = ParamSpec("Question")
@@ -82,7 +86,7 @@ class RingReader:
         self, question: Callable[Concatenate[Block, Question], Answer], *args: Question.args, **kwargs: Question.kwargs
     ) -> Answer:
         """Answer a question from rows that stay there until it is answered."""
-        floor = 0
+        floor = spare = 0
         while True:
             seen = self._look(floor)
             failure, answer = None, None
@@ -97,8 +101,20 @@ class RingReader:
                 if failure is not None:
                     raise failure
                 return answer  # type: ignore[return-value]
-            # Of a ring that is overwritten as fast as it is read, the newer half stays longer, and so on.
-            floor = min(gone + (gone - seen.trimmed), self._file.block.written)
+            # More to spare each time, or a writer that is a little faster each time would keep this going.
+            spare = 2 * spare + gone - seen.trimmed
+            floor = gone + spare
+            if floor >= self._file.block.written:
+                made = question(self._copied(), *args, **kwargs)
+                return _copy(made) if isinstance(made, np.ndarray) else made  # type: ignore[return-value]
+
+    def _copied(self) -> Block:
+        """Give a copy of all rows that can be had, of a ring that is overwritten faster than it answers."""
+        rows = self.last(self.capacity)
+        self._seen.counters[counters_of.TRIMMED] = self._seen.written - len(rows)
+        made = Block(len(rows), self.dtype)
+        made.restore(self._seen.counters, rows)
+        return made
 
     # What it is -----------------------------------------------------------------------------------------------
 
@@ -158,7 +174,12 @@ class RingReader:
 
     def last(self, n: SupportsIndex) -> Array:
         """Give the last ``n`` rows, or all where fewer are there, as a copy; see `TimeRing.last`."""
-        return self._from(self._look().written - lookups.checked_count(n))[0]
+        count = lookups.checked_count(n)
+        for _ in range(_TRIES):
+            rows = self._from(self._look().written - count)[0]
+            if len(rows) or not min(count, len(self._seen)):
+                break
+        return rows
 
     def since(self, sequence: SupportsIndex) -> tuple[Array, int, int]:
         """Give the rows put in since a sequence, the next one, and how many rows were missed; see `TimeRing.since`.

@@ -23,6 +23,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import stat
 import struct
 import threading
 import time
@@ -39,6 +40,7 @@ from numpy.lib import format as npy
 from . import system
 from .block import COUNTERS_BYTES, Array, Block, checked_capacity
 from .errors import (
+    CapacityError,
     MissingFileError,
     QueueClosedError,
     RecorderWarning,
@@ -48,6 +50,7 @@ from .errors import (
     RingFileError,
     RingFormatError,
     RingFullError,
+    RingSpaceError,
     SchemaError,
 )
 from .kernels import rows as counters_of
@@ -92,6 +95,8 @@ class Description(NamedTuple):
 def path_of(path: str | os.PathLike[str]) -> Path:
     """Give the path of a ring: a bare name is one in the folder for rings, and ".ring" is added where nothing is."""
     found = Path(path)
+    if not found.name:
+        raise RingFileError(f"expected the name of a ring file, found {os.fspath(path)!r}")
     if found.parent == Path() and not os.fspath(path).startswith("."):
         found = system.rings_folder() / found
     return found if found.suffix else found.with_suffix(".ring")
@@ -139,13 +144,18 @@ def _text_of(dtype: np.dtype[Any], units: Mapping[str, str], notes: Mapping[str,
     for name, unit in units.items():
         if name not in names or not isinstance(unit, str):
             raise SchemaError(f"expected units as text for the columns {names}, found {name!r}: {unit!r}")
-    made = {"dtype": dtype_text(dtype), "units": dict(units), "notes": dict(notes)}
-    return json.dumps(made, ensure_ascii=False).encode()
+    try:
+        made = {"dtype": dtype_text(dtype), "units": dict(units), "notes": dict(notes)}
+        return json.dumps(made, ensure_ascii=False).encode()
+    except ValueError as error:  # fields that overlap or lie out of order, or half a character
+        raise SchemaError(f"expected fields one behind the other and units in text, found {error}") from error
 
 
-def _read_head(memory: bytes, path: Path) -> tuple[Description, int]:
+def _read_head(memory: Array, path: Path) -> tuple[Description, int]:
     """Give what the first bytes of a file say, and how many of them are the head."""
-    magic, version, order, head_bytes, capacity, row_bytes, length, checksum, identity = _HEAD.unpack_from(memory)
+    magic, version, order, head_bytes, capacity, row_bytes, length, checksum, identity = _HEAD.unpack_from(
+        memory[: _HEAD.size].tobytes()
+    )
     if magic != _MAGIC:
         raise RingFormatError(f"{path}: expected a ring file, found one of another kind")
     if order != _ORDER:
@@ -155,7 +165,7 @@ def _read_head(memory: bytes, path: Path) -> tuple[Description, int]:
             f"{path}: expected a ring file of version {VERSION}, found version {version}: use the version of ringacc "
             "that wrote it"
         )
-    text = memory[_TEXT_AT : _TEXT_AT + length]
+    text = memory[_TEXT_AT : _TEXT_AT + length].tobytes()
     if len(text) < length or zlib.crc32(text) != checksum:
         raise RingFormatError(f"{path}: expected the head of a ring file, found a damaged one")
     said = json.loads(text)
@@ -217,6 +227,8 @@ class RingFile:
     ) -> RingFile:
         """Make a new file, for this process to write."""
         capacity = checked_capacity(capacity)
+        if capacity == 0:
+            raise CapacityError("expected a ring file of 1 row or more, found a capacity of 0")
         text = _text_of(dtype, units or {}, notes or {})
         head_bytes = -(-(_TEXT_AT + len(text)) // _PAGE) * _PAGE
         identity = os.urandom(16)
@@ -226,6 +238,12 @@ class RingFile:
             number = system.create(part, size)
         except FileNotFoundError as error:
             raise MissingFileError(f"expected a folder to make a ring in, found no {path.parent}: make it") from error
+        except RingSpaceError:
+            raise
+        except OSError as error:
+            raise RingFileError(
+                error.errno, f"expected a ring file that can be made: {error.strerror}", str(path)
+            ) from error
         head = _HEAD.pack(
             _MAGIC, VERSION, _ORDER, head_bytes, capacity, dtype.itemsize, len(text), zlib.crc32(text), identity
         )
@@ -331,9 +349,11 @@ class RingFile:
         """Make whole what a writer that was killed in the middle of a row has left."""
         counters = self.block.counters
         counters[counters_of.HALTED] = counters[counters_of.ENDED] = 0
-        if len(self.block):
-            # It may be that of a row that never came.
-            counters.view(np.float64)[counters_of.LAST_TIME] = self.block.last(1)["t"][0]
+        # Of a block longer than the ring, rows are counted as gone that have not come.
+        counters[counters_of.TRIMMED] = min(self.block.trimmed, self.block.written)
+        # It may be that of a row that never came. After a NaN, no step is counted.
+        newest = self.block.last(1)["t"][0] if len(self.block) else np.nan
+        counters.view(np.float64)[counters_of.LAST_TIME] = newest
 
     # Room -----------------------------------------------------------------------------------------------------
 
@@ -468,12 +488,14 @@ def _opened(path: Path, writable: bool) -> int:
 
 def _mapped(number: int, path: Path, writable: bool) -> tuple[Description, Array, int]:
     """Give what an open file says it is, its bytes, and the length of its head."""
-    size = os.fstat(number).st_size
+    about_file = os.fstat(number)
+    if stat.S_ISDIR(about_file.st_mode):
+        raise RingFormatError(f"{path}: expected a ring file, found a folder")
+    size = about_file.st_size
     if size < _PAGE:
         raise RingFormatError(f"{path}: expected a ring file, found {size} bytes")
     memory = system.map_bytes(number, size, writable)
-    head = memory[: min(size, 1 << 20)].tobytes()
-    about, head_bytes = _read_head(head, path)
+    about, head_bytes = _read_head(memory, path)
     wanted = head_bytes + 2 * about.capacity * about.dtype.itemsize
     if size != wanted:
         raise RingFormatError(f"{path}: expected {wanted} bytes, found {size}: the file has been cut")

@@ -91,7 +91,7 @@ class Segment:
     def make_room(self) -> None:
         """Move the oldest part of the ring to the history."""
         ring, length = self.ring, len(self.ring)
-        count = max(ring.capacity // _PARTS, 1)
+        count = min(max(ring.capacity // _PARTS, 1), length)
         self.history.add(ring.last(length)[:count], in_order=not ring.health().backward)
         ring.trim_to(length - count)
 

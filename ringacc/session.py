@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .collector import DataCollector
 from .errors import EntryClashError, EntryNameError, FormatError, SessionSaveError
 from .metadata.tree import entry_path
+from .whole import replacing
 
 __all__ = ["Session"]
 
 # What Windows takes in no file name, and the control characters that nobody can read.
 _NO_FILE_NAME = re.compile(r'[<>:"\\|?*\x00-\x1f]')
-_NEEDED = ("save", "get_fps", "health", "blocks")
+_NEEDED = ("save", "get_fps", "health", "segments")
 
 
 class Session:
     """Tie accumulators to a collector, as a rig does, and write all of it to one folder.
 
     The files are those that stytra's readers look for: ``<session>_metadata.json`` and, for a log called
-    "behavior/behavior_log", ``<session>_behavior_log.hdf5``. Nothing is written before `save`.
+    "behavior/behavior_log", ``<session>_behavior_log.hdf5``. Nothing is written before
+    `save`, unless the logs are recorded.
 
     Parameters
     ----------
@@ -41,6 +44,12 @@ class Session:
         What the names of the files begin with; by default the time of the start, as "192316".
     log_format : str
         "csv", "feather", "hdf5", "json" or "parquet".
+    record_to : bool, str or os.PathLike
+        Whether each log is on the disk as its rows come, by a process of its own, so that memory stays bounded and a
+        crash loses none; `save` then ends the logs. True: in ``folder``. Or another folder, on a faster disk, from
+        where `save` takes the logs to ``folder``.
+    record_policy : {"drop", "block"}
+        What is done where the disk does not keep up; see ``start_recording`` of the accumulators.
 
     Attributes
     ----------
@@ -88,6 +97,8 @@ class Session:
         collector: DataCollector | None = None,
         session_id: str | None = None,
         log_format: str = "hdf5",
+        record_to: bool | str | os.PathLike[str] = False,
+        record_policy: Literal["drop", "block"] = "drop",
     ) -> None:
         from .tables import FORMATS  # loads NumPy, which the collector does without
 
@@ -104,7 +115,15 @@ class Session:
         self._logs: dict[str, Any] = {}
         self._files: dict[str, str] = {}
         self._told: set[str] = set()
-        self._saved = False
+        self._has_free_id = False
+        self._record_to = self._folder_to_record_to(record_to)
+        self._record_policy = record_policy
+
+    def _folder_to_record_to(self, record_to: bool | str | os.PathLike[str]) -> Path | None:
+        """Return the folder that logs are recorded in, if they are."""
+        if isinstance(record_to, bool):
+            return self.folder if record_to else None
+        return Path(record_to)
 
     def log(self, accumulator: Any, path: str) -> None:
         """Write an accumulator's rows with the session, as a log called by the last part of a path.
@@ -125,6 +144,8 @@ class Session:
             For a path with an empty part, or whose last part can be no file's name.
         EntryClashError
             For a second log of that name, or a path where other metadata stand.
+        RecorderError, SaveError
+            When recording: rows have come already, or the log cannot be written.
 
         Notes
         -----
@@ -139,7 +160,8 @@ class Session:
         >>> session = Session("recordings")
         >>> session.log(EstimatorLog(), "behavior/estimator_log")
         """
-        missing = [name for name in _NEEDED if not callable(getattr(accumulator, name, None))]
+        needed = _NEEDED if self._record_to is None else (*_NEEDED, "start_recording", "close")
+        missing = [name for name in needed if not hasattr(accumulator, name)]
         if missing or isinstance(accumulator, type):
             lacks = f"which has no {', '.join(missing)}" if missing else "which is a class"
             raise TypeError(
@@ -157,6 +179,12 @@ class Session:
         for entry in entries:
             if entry in self.collector:
                 raise EntryClashError(f"expected no entry yet at {entry!r}, found one; call the log otherwise")
+        if self._record_to is not None:
+            self._find_free_id(name)
+            self._record_to.mkdir(parents=True, exist_ok=True)
+            accumulator.start_recording(
+                self._record_to / self._file(f"{name}.{self._log_format}").name, self._record_policy
+            )
         for entry in entries:
             self.collector.add_static_data(None, entry)
         self._logs[path] = accumulator
@@ -190,9 +218,7 @@ class Session:
         >>> [path.name for path in Session(tempfile.mkdtemp(), session_id="192316").save()]
         ['192316_metadata.json']
         """
-        if not self._saved:
-            self.session_id = self._free_id()
-        self._saved = True
+        self._find_free_id(*self._files.values())
         written, failed = [], {}
         for path, accumulator in self._logs.items():
             try:
@@ -219,9 +245,13 @@ class Session:
     def _save_log(self, path: str, accumulator: Any) -> list[Path]:
         """Write one log and its entries; return its path, or nothing where there are no rows."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        name = accumulator.save(self._file(self._files[path]), self._log_format)
+        if self._record_to is None:
+            name = accumulator.save(self._file(self._files[path]), self._log_format)
+        else:
+            accumulator.close()
+            name = self._take_home(accumulator.recording)
         self.collector.add_static_data(name, path)
-        self.collector.add_static_data(sum(map(len, accumulator.blocks())), f"{path}_rows")
+        self.collector.add_static_data(sum(map(len, accumulator.segments)), f"{path}_rows")
         self.collector.add_static_data(accumulator.get_fps(), f"{path}_rate")
         self.collector.add_static_data(accumulator.health()._asdict(), f"{path}_health")
         if f"{path}_error" in self.collector:  # of a save before
@@ -232,15 +262,29 @@ class Session:
         """Return the path of one of the session's files."""
         return self.folder / f"{self.session_id}_{name}"
 
-    def _free_id(self) -> str:
-        """Return the session id, or the next one under which none of the files is there."""
-        names = {"metadata.json", *(f"{name}.{self._log_format}" for name in self._files.values())}
-        there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
+    def _take_home(self, log: Path) -> str | None:
+        """Have a log that was recorded in the session's folder; return its name, or None where it has no rows."""
+        home = self.folder / log.name
+        if log.exists() and not (home.exists() and home.samefile(log)):
+            with replacing(home) as file, log.open("rb") as recorded:
+                shutil.copyfileobj(recorded, file)
+            log.unlink()
+        return log.name if home.exists() else None
+
+    def _find_free_id(self, *names: str) -> None:
+        """Settle on the session id, or the next one under which none of the files is there; once."""
+        if self._has_free_id:
+            return
+        self._has_free_id = True
+        files = {"metadata.json", *(f"{name}.{self._log_format}" for name in names)}
+        folders = {self.folder, self.folder if self._record_to is None else self._record_to}
+        there = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
+        taken = files | {f"{name}.recording" for name in files}
         found, number = self.session_id, 1
-        while any(f"{found}_{name}" in there for name in names):
+        while any(f"{found}_{name}" in there for name in taken):
             number += 1
             found = f"{self.session_id}-{number}"
-        return found
+        self.session_id = found
 
     def _tell(self, name: str, value: Any) -> None:
         """Add an entry, unless somebody else has said what it is."""

@@ -18,6 +18,7 @@ import contextlib
 import errno
 import json
 import os
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,12 +27,22 @@ import numpy as np
 
 from . import system
 from .block import Array
-from .errors import MissingFileError, RingBusyError, RingExistsError, RingFileError
+from .errors import MissingFileError, QueueClosedError, RingBusyError, RingExistsError, RingFileError
 from .kernels import rows as counters_of
 from .ringfile import Description, RingFile, follower_file
 from .timering import TimeRing
 
-__all__ = ["NUMBERS", "Follower", "StreamWriter", "Taken", "follower_notes", "remove_folder", "rings_of", "waiting_in"]
+__all__ = [
+    "NUMBERS",
+    "Follower",
+    "StreamWriter",
+    "Taken",
+    "follower_notes",
+    "remove_folder",
+    "remove_if_done",
+    "rings_of",
+    "waiting_in",
+]
 
 #: The "kind" in the notes of a ring whose rows are what their dtype says.
 NUMBERS = "numbers"
@@ -40,7 +51,10 @@ _SMALLEST = 64
 
 def rings_of(path: Path) -> list[Path]:
     """Give the ring files of a stream in their order, or the one ring file that the path is of."""
-    return [path] if path.is_file() else sorted(path.glob("[0-9]*.ring"))
+    if path.is_file():
+        return [path]
+    # By length first: 1000000 comes after 999999.
+    return sorted(path.glob("[0-9]*.ring"), key=lambda found: (len(found.name), found.name))
 
 
 class StreamWriter:
@@ -56,13 +70,15 @@ class StreamWriter:
         What happens where rows would be overwritten that were not taken: POLICY of ``kernels.rows``.
     """
 
-    __slots__ = ("_capacity", "_folder", "_next", "_policy", "ring")
+    __slots__ = ("_before", "_capacity", "_folder", "_next", "_policy", "ring")
 
     def __init__(self, folder: Path, capacity: int, policy: int = counters_of.REFUSE) -> None:
         self._folder = folder
         self._capacity = capacity
         self._policy = policy
         self._next = 0
+        # The rings before the newest one that may still be there, oldest first, and the rows in each.
+        self._before: deque[tuple[Path, int]] = deque()
         self.ring: TimeRing | None = None
 
     def begin(self, dtype: np.dtype[Any], notes: Mapping[str, Any] | None = None) -> TimeRing:
@@ -74,11 +90,24 @@ class StreamWriter:
         file = self._created(dtype, {**(notes or {}), "segment": self._next})
         file.block.counters[counters_of.POLICY] = self._policy
         file.block.counters[counters_of.KEEP] = counters_of.TAKEN_ONLY
-        self.ring = TimeRing.over(file)
         if before is not None:
-            before.file.end(counters_of.CONTINUED)  # type: ignore[union-attr]
-            before.close(keep=True)
+            self._leave(before, file)
+        self.ring = TimeRing.over(file)
         return self.ring
+
+    def _leave(self, before: TimeRing, file: RingFile) -> None:
+        """Say in a ring that another one continues it."""
+        try:
+            # Again: a consumer that closes the queue says so first, and then takes away the rings that it finds.
+            before.file.check()  # type: ignore[union-attr]
+        except QueueClosedError:
+            file.close()
+            file.remove()
+            remove_folder(self._folder)
+            raise
+        self._before.append((before.path, before.written))  # type: ignore[arg-type]
+        before.file.end(counters_of.CONTINUED)  # type: ignore[union-attr]
+        before.close(keep=True)
 
     def _created(self, dtype: np.dtype[Any], notes: Mapping[str, Any]) -> RingFile:
         """Make the next ring file, and the folder where it is not there."""
@@ -99,19 +128,39 @@ class StreamWriter:
 
     def _of_a_dead_writer(self) -> TimeRing | None:
         """Give the last ring of a writer that is gone, to be continued."""
-        there = rings_of(self._folder)
-        if not there:
-            return None
-        try:
-            return TimeRing.take_over(there[-1])
-        except RingBusyError as error:
-            raise _two_writers(self._folder) from error
-        except MissingFileError:  # its rows have just been taken
-            return None
+        while there := rings_of(self._folder):
+            try:
+                last = TimeRing.take_over(there[-1])
+            except RingBusyError as error:
+                raise _two_writers(self._folder) from error
+            except MissingFileError:  # its rows have just been taken
+                continue
+            if rings_of(self._folder)[-1:] == there[-1:]:
+                self._join(there[:-1])
+                return last
+            # A writer that is alive has just left it for the next one.
+            last.file.end(counters_of.CONTINUED)  # type: ignore[union-attr]
+            last.close(keep=True)
+        return None
+
+    def _join(self, paths: list[Path]) -> None:
+        """Say in the rings before the last that they are continued: a writer that was killed may not have done so."""
+        for path in paths:
+            with contextlib.suppress(MissingFileError):  # its rows have just been taken
+                block = RingFile.open(path, writable=True).block
+                counters_of.say(block.counters, counters_of.ENDED, counters_of.CONTINUED)
+                self._before.append((path, block.written))
 
     def waiting(self) -> int:
-        """Give how many rows were put in and not taken."""
-        return waiting_in(self._folder)
+        """Give how many rows were put in and not taken; a ring must have begun."""
+        before, counts = self._before, self.file.block.counts
+        while before and not before[0][0].exists():
+            before.popleft()
+        waiting = counts[counters_of.WRITTEN] - counts[counters_of.TAKEN]
+        if before:
+            # Rings are taken one after the other: all rows of those behind the first wait.
+            waiting += _waiting(before[0][0]) + sum(rows for _, rows in before) - before[0][1]
+        return waiting
 
     @property
     def file(self) -> RingFile:
@@ -228,7 +277,11 @@ class Follower:
     def _take_lock(self) -> system.Lock:
         """Be the only follower."""
         while True:
-            number = os.open(self._token, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                number = os.open(self._token, os.O_RDWR | os.O_CREAT, 0o600)
+            except FileNotFoundError:  # another process has just cleaned up
+                self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                continue
             lock = system.Lock.take(number)
             if lock is None:
                 raise RingBusyError(
@@ -251,7 +304,7 @@ class Follower:
             if file is None:
                 return None
             # First what is said, then what is there: all rows come before the word that no more do.
-            ended = file.ended
+            ended = counters_of.look(file.block.counters, counters_of.ENDED)
             found = self._rows(file, most)
             if found is not None:
                 return found
@@ -351,6 +404,11 @@ class Follower:
             with contextlib.suppress(MissingFileError):
                 counters_of.say(RingFile.open(path, writable=True).block.counters, counters_of.HALTED, 1)
 
+    def leave(self) -> None:
+        """Take no more rows, like one that died: a writer that has to wait learns that nobody takes them."""
+        self._file = None
+        self._lock.release()
+
     def close(self, remove: bool = False) -> None:
         """Take no more rows; ``remove``: take away the rings, too."""
         if self._lock.number < 0:
@@ -360,11 +418,34 @@ class Follower:
         self._file = None
         if remove:
             for path in rings_of(self.path):
-                RingFile.open(path).remove()
+                system.remove(path)
         system.remove(self._token)
         self._lock.release()
         if remove:
             remove_folder(self.path)
+
+
+def remove_if_done(path: Path) -> None:
+    """Take away what is left of a stream that nobody uses any more, unless there are rows that nobody took."""
+    if not path.is_dir() or _is_in_use(path):
+        return
+    was_followed = (path / "follower").exists()
+    try:
+        last = Follower(path)
+    except RingBusyError:
+        return
+    # Once more: a ring is locked from when it can be seen, so none that was just begun is taken away.
+    if not _is_in_use(path):
+        last.close(remove=True)
+    elif was_followed:
+        last.leave()
+    else:
+        last.close()
+
+
+def _is_in_use(path: Path) -> bool:
+    """Say whether a stream has rows that nobody took, or may get some."""
+    return any(map(system.is_locked, rings_of(path))) or waiting_in(path) > 0
 
 
 def _ended(path: Path) -> bool:

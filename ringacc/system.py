@@ -109,20 +109,18 @@ def create(path: Path, size: int) -> int:
         else:  # pragma: no cover - macOS and Windows: not run here
             for start in range(0, size, _PIECE):
                 os.write(number, bytes(min(_PIECE, size - start)))
-    except OSError as error:
+    except BaseException as error:
         os.close(number)
         path.unlink()
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM):
+        # OverflowError: more bytes than any file has.
+        why = errno.EFBIG if isinstance(error, OverflowError) else getattr(error, "errno", None)
+        if why in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM):
             raise RingSpaceError(
-                error.errno,
-                f"expected room for a ring file of {size / 2**20:.1f} MiB, found {error.strerror}: nothing was made; "
+                why,
+                f"expected room for a ring file of {size / 2**20:.1f} MiB, found {os.strerror(why)}: nothing was made; "
                 "use a smaller capacity, or make room",
                 str(path),
             ) from error
-        raise
-    except BaseException:
-        os.close(number)
-        path.unlink()
         raise
     return number
 
@@ -192,8 +190,8 @@ def host() -> str:
 # Locks ------------------------------------------------------------------------------------------------------------
 
 
-def _try_lock(number: int) -> bool:
-    """Lock an open file for this process alone, if nobody else has."""
+def _try_lock(number: int, shared: bool = False) -> bool:
+    """Lock an open file for this process alone, if nobody else has; ``shared``: with others that look."""
     try:
         if os.name == "nt":  # pragma: no cover - not run here
             import msvcrt
@@ -205,7 +203,7 @@ def _try_lock(number: int) -> bool:
             import fcntl
 
             # Not a lock of fcntl's own: any close of the file in the same process would end that one.
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(number, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
     return True
@@ -280,7 +278,8 @@ def is_locked(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return not _try_lock(number)
+        # Shared, or two that look at the same moment would take each other for a holder.
+        return not _try_lock(number, shared=True)
     finally:
         os.close(number)
 

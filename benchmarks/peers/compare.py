@@ -23,7 +23,8 @@ from importlib import metadata
 from pathlib import Path
 
 from measuring import Line
-from rows import QUICK, ROWS, Scale
+from processes import ROWS
+from rows import QUICK, Scale
 
 from ringacc import __version__
 

@@ -3,7 +3,8 @@
 Belongs here: measurements that earlier ones in the same process would spoil; each prints what it found as json. May not
 be here: imports of anything but the standard library at the top.
 
-    python fresh.py import | first_calls | ring_rss | ring_traced | history_rss | history_traced
+    python fresh.py import | first_calls | ring_rss | ring_traced | history_rss | history_traced | recording
+        | recorded_memory ROWS
 """
 
 from __future__ import annotations
@@ -135,6 +136,75 @@ def _held_traced(make: Callable[..., tuple[Any, int, int]]) -> dict[str, int]:
     return {"held": held, "said": said, "packed": packed}
 
 
+def recording(rows: int = 100_000) -> dict[str, Any]:
+    """Tell how long appends at 10 kHz take while another process records them."""
+    import tempfile
+    import time
+    from pathlib import Path
+
+    import numpy as np
+
+    from ringacc import EstimatorLog, load
+    from ringacc.schema import row_class
+
+    row = row_class(tuple(f"c{number:02}" for number in range(20)))(*map(float, range(20)))
+    taken = np.zeros(rows, np.int64)
+    clock = np.zeros(rows, np.int64)
+    with tempfile.TemporaryDirectory() as folder:
+        log = EstimatorLog(record_to=Path(folder) / "log.feather")
+        update = log.update_list
+        for number in range(-2000, 0):  # the recorder starts meanwhile
+            update(number * 1e-4, row)
+            time.sleep(0.001)
+        gc.collect()
+        gc.disable()
+        begin = perf_counter_ns()
+        for number in range(rows):
+            due = begin + number * 100_000
+            while (now := perf_counter_ns()) < due:
+                pass
+            before = perf_counter_ns()
+            update(number * 1e-4, row)
+            taken[number] = perf_counter_ns() - before
+            clock[number] = before - now
+        log.close()
+        missed = log.health().missed
+        assert len(load(Path(folder) / "log.feather")) + missed == rows + 2000
+    taken.sort()
+    return {
+        "rows": rows,
+        "missed": missed,
+        "clock": int(np.median(clock)),
+        "p50": taken[rows // 2] * 1e-9,
+        "p99.9": taken[rows * 999 // 1000] * 1e-9,
+        "worst": taken[-1] * 1e-9,
+    }
+
+
+def recorded_memory(rows: int) -> dict[str, int]:
+    """Tell the most memory that a process that records has held, and its recorder."""
+    import tempfile
+    from pathlib import Path
+
+    from ringacc import EstimatorLog
+
+    with tempfile.TemporaryDirectory() as folder:
+        log = EstimatorLog(record_to=Path(folder) / "log.feather", record_policy="block")
+        row = Row()
+        for number in range(rows):
+            log.update_list(number * 0.001, row)
+        held = {"writer": _most_memory("self"), "recorder": _most_memory(str(log._recording.process))}
+        log.close()
+    return held
+
+
+def _most_memory(process: str) -> int:
+    """Give the most bytes that a process has held, by the system's own count."""
+    with open(f"/proc/{process}/status") as file:
+        line = next(line for line in file if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
 MEASUREMENTS: dict[str, Callable[[], Any]] = {
     "import": loaded_by_import,
     "first_calls": first_calls,
@@ -142,6 +212,9 @@ MEASUREMENTS: dict[str, Callable[[], Any]] = {
     "ring_traced": lambda: _held_traced(_full_ring),
     "history_rss": lambda: _held_rss(_history),
     "history_traced": lambda: _held_traced(_history),
+    "recording": recording,
+    "recording_quick": lambda: recording(5_000),
+    "recorded_memory": lambda: recorded_memory(int(sys.argv[2])),
 }
 
 if __name__ == "__main__":

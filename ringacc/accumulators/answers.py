@@ -160,7 +160,9 @@ class DataFrameAccumulator(SegmentedAccumulator):
 
     def health(self) -> Health:
         """Give what the times of the newest segment say about the stream; see `TimeRing.health`."""
-        return self._segment.ring.health()
+        health = self._segment.ring.health()
+        # What has left the ring of a recording is on the disk, but for rows that were missed.
+        return health if self._recording is None else health._replace(overwritten=health.missed)
 
     def _not_empty(self) -> Segment:
         if not len(self._segment):

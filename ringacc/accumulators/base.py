@@ -344,6 +344,11 @@ class SegmentedAccumulator(Accumulator):
             except RowTimeError:
                 raise
             except RowError:
+                if len(rows) > 1:
+                    # As one by one: those before the first that does not fit go here.
+                    self._extend(rows[: len(rows) // 2])
+                    self._extend(rows[len(rows) // 2 :])
+                    return
                 # Numbers that their column cannot hold: that of the new segment holds both.
                 rows = schema.rows_of(schema.united_dtype(segment.dtype, rows.dtype), rows)
                 segment = self._segment_of(rows)

@@ -158,7 +158,10 @@ class RecordedSegment(Segment):
     @property
     def missed(self) -> int:
         """Rows that were overwritten before they were on the disk."""
-        return self.ring.health().missed if self._end is None else self._missed
+        if self.file is None:
+            return self._missed
+        # The recorder counts those that it missed when it takes rows again.
+        return self.file.missed + max(self.ring.trimmed - self.file.taken, 0)
 
     def extend(self, rows: Array) -> None:
         """Put many rows behind the newest."""

@@ -21,8 +21,8 @@ from ..schema import row_class
 from ..session import Session
 from .interrupt import Interrupt
 from .producer import Line, Producer, ProducerError, clock
-from .recording import Log, count, folder_for, table_of
-from .terminal import TRACE_SECONDS, Display, Trace, print_table
+from .recording import Log, folder_for, table_of
+from .terminal import TRACE_SECONDS, Display, Trace, count, print_table
 
 __all__ = ["Demo", "Estimate", "FrameCounts", "film"]
 

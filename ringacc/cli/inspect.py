@@ -19,8 +19,8 @@ from ..ringfile import RingFile
 from ..streams import rings_of, waiting_in
 from ..system import rings_folder
 from .interrupt import Interrupt
-from .rings import count, located
-from .terminal import print_table
+from .rings import located
+from .terminal import count, print_table
 
 __all__ = ["Inspect"]
 

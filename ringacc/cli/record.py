@@ -15,8 +15,8 @@ from typing import Any
 from ..errors import MissingFileError
 from ..recorder import POLICIES, Recorder
 from .interrupt import Interrupt
-from .rings import count, located, size
-from .terminal import Display, Trace
+from .rings import located
+from .terminal import Display, Trace, count, size
 
 __all__ = ["Record"]
 

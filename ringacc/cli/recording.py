@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from ..accumulators import DataFrameAccumulator
 from ..errors import SaveError
+from .terminal import size
 
-__all__ = ["Log", "count", "folder_for", "table_of"]
+__all__ = ["Log", "folder_for", "table_of"]
 
 
 class Log(NamedTuple):
@@ -153,17 +154,5 @@ def _description(log: Log) -> list[str]:
         f"{rate:.1f} Hz",
         f"{1000 * log.accumulator.health().largest_gap:.1f} ms",
         "unknown" if log.missed is None else str(log.missed),
-        _size(log.file.stat().st_size),
+        size(log.file.stat().st_size),
     ]
-
-
-def _size(size: int) -> str:
-    """Spell a number of bytes."""
-    if size < 1000:
-        return f"{size} B"
-    return f"{size / 1e3:.1f} kB" if size < 1e6 else f"{size / 1e6:.1f} MB"
-
-
-def count(number: int, thing: str) -> str:
-    """Spell a number of things: "1 row", "2 rows"."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -11,8 +11,8 @@ from pathlib import Path
 from ..errors import SaveError
 from ..recorder import Log, Recovered, logs_in, recover
 from .interrupt import Interrupt
-from .rings import count, located
-from .terminal import Display
+from .rings import located
+from .terminal import Display, count
 
 __all__ = ["Recover"]
 

@@ -16,11 +16,11 @@ import numpy as np
 from ..accumulators import QueueDataAccumulator
 from ..errors import LogFileError, SaveError, SchemaError
 from ..schema import check_names, row_class
-from ..tables import load
+from ..tables import format_of, load
 from .interrupt import Interrupt
 from .producer import Line, Producer, ProducerError, clock
-from .recording import Log, count, folder_for, table_of
-from .terminal import Display, print_table
+from .recording import Log, folder_for, table_of
+from .terminal import Display, count, print_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,7 @@ class Replay:
         self._notes = _notes(frame)
         self._log = log
         self._speed = speed
-        self._format = _format_of(log) if format is None else format
+        self._format = format_of(log) if format is None else format
         self._folder = folder_for("replay", out)
         target = self._folder / f"{log.stem}.{self._format}"
         if target.exists() and target.samefile(log):
@@ -188,12 +188,6 @@ def _notes(frame: pd.DataFrame) -> list[str]:
     if frame["t"].dtype != np.float64:
         notes.append(f"t is {frame['t'].dtype} in LOG; times are float64")
     return notes
-
-
-def _format_of(log: Path) -> str:
-    """Name the format of a log that was loaded."""
-    suffix = log.suffix.lower().lstrip(".")
-    return "hdf5" if suffix == "h5" else suffix
 
 
 # In the other process ---------------------------------------------------------------------------------------------

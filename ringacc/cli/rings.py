@@ -1,4 +1,4 @@
-"""Rings on the command line: which one is meant, and what is said of it.
+"""Rings on the command line: which one is meant.
 
 Belongs here: what ``record``, ``recover`` and ``inspect`` share. May not be here: what those commands do.
 """
@@ -11,7 +11,7 @@ from ..errors import MissingFileError
 from ..streams import rings_of
 from ..system import rings_folder
 
-__all__ = ["count", "located", "size"]
+__all__ = ["located"]
 
 
 def located(name: Path) -> Path:
@@ -25,17 +25,3 @@ def located(name: Path) -> Path:
     there = sorted([*folder.glob("*.ring"), *folder.glob("*.stream")])
     beside = f"there are {', '.join(path.name for path in there[:10])}" if there else "none lies there"
     raise MissingFileError(f"expected a ring, found no {name} in {folder}: {beside}")
-
-
-def size(number: float) -> str:
-    """Spell a number of bytes."""
-    for unit in ("B", "kB", "MB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} GB"
-
-
-def count(number: int, thing: str) -> str:
-    """Spell a number of things: "1 row", "2 rows"."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"

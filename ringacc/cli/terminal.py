@@ -18,7 +18,7 @@ from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-__all__ = ["Display", "print_table", "sparkline"]
+__all__ = ["Display", "count", "print_table", "size", "sparkline"]
 
 Array = np.ndarray[Any, Any]
 #: Name, times and values of what is drawn in one line.
@@ -257,3 +257,19 @@ def _value(number: Any) -> str:
     if value == int(value) if math.isfinite(value) else False:
         return f"{value:.0f}" if abs(value) < 1e8 else f"{value:.2e}"
     return f"{value:+.3f}" if 1e-3 <= abs(value) < 1e4 else f"{value:+.1e}"
+
+
+def size(number: float) -> str:
+    """Spell a number of bytes."""
+    if number < 1000:
+        return f"{number:.0f} B"
+    for unit in ("kB", "MB"):
+        number /= 1000
+        if number < 1000:
+            return f"{number:.1f} {unit}"
+    return f"{number / 1000:.1f} GB"
+
+
+def count(number: int, thing: str) -> str:
+    """Spell a number of things: "1 row", "2 rows"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 from numba import types
 
-__all__ = ["BYTES", "COUNTERS", "FLOAT", "INT", "JIT", "VOID", "c_function", "inner", "kernel", "pair_of"]
+__all__ = ["BYTES", "COUNTERS", "FLOAT", "INT", "JIT", "VOID", "c_function", "inlined", "inner", "kernel", "pair_of"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -62,6 +62,11 @@ def kernel(result: Any, *arguments: Any) -> Callable[[Function], Function]:
 def inner(function: Function) -> Function:
     """Make a function callable from kernels and from users' jitted loops; compiled into each of them."""
     return numba.njit(function) if JIT else function
+
+
+def inlined(function: Function) -> Function:
+    """Make a function callable from users' jitted loops, and part of each, however large it is."""
+    return numba.njit(forceinline=True)(function) if JIT else function
 
 
 def c_function(result: Any, *arguments: Any) -> Callable[[Function], int]:

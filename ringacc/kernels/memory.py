@@ -12,13 +12,11 @@ with *acquire* first and reads the bytes after. On x86 both are plain moves, on 
 
 from __future__ import annotations
 
-import os
-import time
 from typing import Any
 
 import numpy as np
 
-from .compile import BYTES, COUNTERS, FLOAT, INT, JIT, inner
+from .compile import BYTES, COUNTERS, FLOAT, INT, JIT
 
 __all__ = [
     "copy_bytes",
@@ -27,7 +25,6 @@ __all__ = [
     "load_acquire",
     "load_float",
     "load_real",
-    "pause",
     "store_real",
     "store_release",
 ]
@@ -123,20 +120,6 @@ if JIT:
 
         return types.void(BYTES, INT, BYTES, INT, INT), emit
 
-    if os.name == "posix":
-        _usleep = types.ExternalFunction("usleep", types.int32(types.uint32))
-
-        @inner
-        def pause() -> None:
-            """Let other processes have the processor for some 50 microseconds."""
-            _usleep(np.uint32(20))
-
-    else:  # pragma: no cover - not run here: spin
-
-        @inner
-        def pause() -> None:
-            """Do nothing for a moment."""
-
 else:
 
     def load_acquire(counters: Any, index: int) -> int:
@@ -152,10 +135,6 @@ else:
 
     def fence_acquire() -> None:
         """Keep the loads before this point before what comes after it."""
-
-    def pause() -> None:
-        """Let other processes have the processor for some 50 microseconds."""
-        time.sleep(2e-5)
 
     def load_float(block: Any, offset: int) -> float:
         """Load the float64 at a byte offset."""

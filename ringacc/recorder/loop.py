@@ -15,12 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import system, tables
+from .. import system
 from ..errors import LogFileError, RecorderError, SaveError
-from ..streams import Follower, Taken
+from ..ringfile import RingFile
+from ..streams import Follower, Taken, rings_of
 from ..tables.files import format_of, target_of
 from .parts import PartWriter, next_sequences, parts_in
-from .rows import RecordedRows
+from .rows import RecordedRows, chunks_of, save_objects, save_rows
 
 __all__ = ["Recorder", "checked_out", "recording_of"]
 
@@ -77,6 +78,7 @@ class Recorder:
         self.folder = recording_of(self.out)
         before = parts_in(self.folder) if self.folder.is_dir() else []
         _check_origin(before, source)
+        self._should_stop: Callable[[], object] = lambda: False
         self._follower = Follower(
             source, {"recording": str(self.folder.absolute())}, policy=policy, resume=next_sequences(before)
         )
@@ -88,7 +90,8 @@ class Recorder:
                 error.errno, f"expected a folder to record in: {error.strerror}", str(self.folder)
             ) from error
         self._source = source
-        self._next_part = len(list(self.folder.glob("*.arrow")))
+        # Behind all that are there: after a reset they do not begin with 0.
+        self._next_part = max((int(path.stem) for path in self.folder.glob("[0-9]*.arrow")), default=-1) + 1
         self._generation = max((part.about.notes.get("generation", 0) for part in before), default=0)
         self._part: PartWriter | None = None
         self._synced = time.monotonic()
@@ -113,6 +116,7 @@ class Recorder:
 
         ``show`` is called after each taking. RecorderError where the last rows cannot be written.
         """
+        self._should_stop = should_stop
         while True:
             ended = self._follower.writer_is_gone() or bool(should_stop())
             share = self._take_all()
@@ -187,22 +191,28 @@ class Recorder:
                 if self.trouble is not None:
                     self.trouble = None
                     self._follower.tell(0)
-                    self.report(f"{self.folder}: there is room again")
+                    self._say(f"{self.folder}: there is room again")
                 return
 
     def _wait_out(self, error: OSError) -> None:
-        """Wait for room on the disk; give up once no rows come any more that only this process could save."""
-        gone = self._follower.writer_is_gone()
-        if self.trouble is not None and gone:
+        """Wait for room on the disk; give up where it is to end, or no rows come that only this process could save."""
+        ends = self._follower.writer_is_gone() or self._should_stop()
+        if self.trouble is not None and ends:
             raise RecorderError(
                 f"expected to write the last rows to {self.folder}, found {error.strerror}: they are still in "
                 f"{self._source}; make room and run `ringacc recover {self._source}`"
             ) from error
         if self.trouble is None:
-            self.report(f"{self.folder}: {error.strerror}: rows wait in the ring until there is room")
+            self._say(f"{self.folder}: {error.strerror}: rows wait in the ring until there is room")
         self.trouble = error
         self._follower.tell(error.errno or -1)
         time.sleep(_RETRY)
+
+    def _say(self, text: str) -> None:
+        try:
+            self.report(text)
+        except OSError:
+            return  # what is said may go to the same disk; the ring says it too
 
     def _heed(self, notes: Mapping[str, Any]) -> None:
         """Take away the rows of before a reset, where a ring says that there was one."""
@@ -237,30 +247,36 @@ class Recorder:
         What was recorded stays in its folder where that fails (SaveError, SchemaError). ``progress`` is called with the
         rows converted, where they have to be.
         """
-        gone = self._follower.writer_is_gone()
+        gone = self._follower.writer_is_gone() or not rings_of(self._source)
         parts = parts_in(self.folder)
+        chunks = chunks_of(parts, [])
         as_it_is = len(parts) == 1 and self.out.suffix.lower() == ".feather" and parts[0].is_a_log()
-        rows = RecordedRows.of_parts(parts)
+        rows = RecordedRows(chunks)
+        save_objects(chunks, self.out)
         if len(rows) and not as_it_is:
-            tables.save_stream(rows, self.out, format_of(self.out), progress)
+            save_rows(rows, self.out, progress)
+        made = bool(len(rows))
         # All is in files that are whole: the rings can go, and only then the name of the log be given.
         self._follower.close(remove=gone)
-        if len(rows) and as_it_is:
+        if made and as_it_is:
             try:
                 system.put_in_place(parts[0].path, self.out)
             except OSError as error:
                 said = f"{error.strerror}: what was recorded is in {self.folder}"
                 raise SaveError(error.errno, said, str(self.out)) from error
-        del parts
+        del parts, chunks, rows
         shutil.rmtree(self.folder)
-        return self.out if len(rows) else None
+        return self.out if made else None
 
     def close(self) -> None:
-        """Let go of the ring; what was recorded stays."""
+        """Let go of the ring; what was recorded, where it has not become a log, stays, and the ring says where."""
         if self._part is not None:
             self._part.close()
             self._part = None
-        self._follower.close()
+        if self.folder.is_dir():
+            self._follower.leave()
+        else:
+            self._follower.close()
 
 
 def checked_out(out: Path) -> Path:
@@ -274,9 +290,13 @@ def checked_out(out: Path) -> Path:
 def _check_origin(parts: Sequence[Any], source: Path) -> None:
     """Refuse to go on with a recording of something else."""
     sources = {part.about.notes.get("source") for part in parts}
-    if sources - {str(source)}:
+    # A stream has many rings, but one ring alone that lies where another one was is not the one that was recorded.
+    others = {part.about.identity for part in parts} if source.is_file() else set()
+    if others and others == {RingFile.open(source).about.identity}:
+        others = set()
+    if sources - {str(source)} or others:
         raise LogFileError(
-            f"{parts[0].path.parent}: expected no recording there, or one of {source}, found one of "
-            f"{', '.join(sorted(map(str, sources)))} that was never made whole: save it with `ringacc recover`, and "
+            f"{parts[0].path.parent}: expected no recording there, or one of {source}, found one of another ring, in "
+            f"{', '.join(sorted(map(str, sources)))}, that was never made whole: save it with `ringacc recover`, and "
             "remove it"
         )

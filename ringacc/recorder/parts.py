@@ -36,6 +36,7 @@ __all__ = ["Part", "PartWriter", "next_sequences", "parts_in"]
 _MAGIC = b"ARROW1\0\0"
 _KEY = b"ringacc"
 _SEQUENCE = b"sequence"
+_MUCH = 1 << 24
 
 
 class _Sink:
@@ -71,15 +72,14 @@ class _Sink:
         """Leave that to the writer of the part."""
 
     def to_disk(self) -> None:
-        """Write what waits, all or nothing of it; OSError, and it still waits, where that cannot be."""
+        """Write what waits; OSError, and all of it still waits, where that cannot be.
+
+        What was written of it stays, to be written over: who has mapped the file would die of a page that is cut off.
+        """
         done = 0
-        try:
-            os.lseek(self.number, self.size, os.SEEK_SET)
-            while done < len(self.waiting):
-                done += os.write(self.number, memoryview(self.waiting)[done:])
-        except OSError:
-            os.ftruncate(self.number, self.size)
-            raise
+        os.lseek(self.number, self.size, os.SEEK_SET)
+        while done < len(self.waiting):
+            done += os.write(self.number, memoryview(self.waiting)[done:])
         self.size += done
         self.waiting = bytearray()
 
@@ -113,7 +113,7 @@ class PartWriter:
 
     def put(self, sequence: int, rows: Array) -> None:
         """Add a batch, for `flush` to write."""
-        batch = arrow_batch(united([rows])).cast(self._schema)
+        batch = arrow_batch(united([rows.view(_storable(rows.dtype))])).cast(self._schema)
         self._writer.write_batch(batch, custom_metadata={_SEQUENCE: str(sequence).encode()})
         self.rows += len(rows)
 
@@ -134,9 +134,15 @@ class PartWriter:
         os.close(self._sink.number)
 
 
+def _storable(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Give a dtype of the same bytes for which Arrow has types: a row that a queue has made bytes of as numbers."""
+    fields = [(name, dtype[name]) for name in dtype.names or ()]
+    return np.dtype([(name, (np.uint8, (kind.itemsize,)) if kind.kind == "V" else kind) for name, kind in fields])
+
+
 def _schema(about: Description) -> pa.Schema:
     """Give the Arrow schema of rows of a ring; SchemaError where Arrow has no type for a field."""
-    schema = arrow_batch(united([np.zeros(0, about.dtype)])).schema
+    schema = arrow_batch(united([np.zeros(0, _storable(about.dtype))])).schema
     units = {"t": "s", **about.units}
     fields = [
         field.with_metadata({"unit": units[field.name]}) if field.name in units else field
@@ -182,7 +188,7 @@ class Part:
         import pyarrow as pa
 
         try:
-            schema = self._stream().schema
+            schema = pa.ipc.open_stream(self._source()).schema
         except (pa.ArrowInvalid, OSError) as error:
             raise LogFileError(f"{path}: expected the part of a recording, found one cut in its head") from error
         said = (schema.metadata or {}).get(_KEY)
@@ -191,16 +197,18 @@ class Part:
         found = json.loads(said)
         self.about = Description(**found | {"dtype": dtype_of_text(found["dtype"])})
 
-    def _stream(self) -> Any:
+    def _source(self) -> pa.BufferReader:
         import pyarrow as pa
 
-        return pa.ipc.open_stream(pa.py_buffer(memoryview(self._memory)[len(_MAGIC) :]))
+        return pa.BufferReader(pa.py_buffer(memoryview(self._memory)[len(_MAGIC) :]))
 
     def _batches(self) -> Iterator[tuple[int, Any]]:
         """Give sequence and rows of each batch that is whole."""
         import pyarrow as pa
 
-        stream = self._stream()
+        source = self._source()
+        stream = pa.ipc.open_stream(source)
+        behind = 0
         while True:
             try:
                 batch, metadata = stream.read_next_batch_with_custom_metadata()
@@ -211,6 +219,11 @@ class Part:
             if batch is None or metadata is None:
                 return
             yield int(metadata[_SEQUENCE]), batch
+            if source.tell() - behind > _MUCH and hasattr(mmap, "MADV_DONTNEED"):
+                # Or a long recording that is gone through would count as memory of this process, all of it.
+                here = source.tell() // _MUCH * _MUCH
+                self._memory.madvise(mmap.MADV_DONTNEED, behind, here - behind)
+                behind = here
 
     def is_a_log(self) -> bool:
         """Say whether the file, once whole, is a log as it is."""
@@ -227,7 +240,11 @@ class Part:
             end = sequence + batch.num_rows
             start, stop = max(first, sequence), end if last is None else min(last, end)
             if start < stop:
-                yield start, rows_of_batch(batch.slice(start - sequence, stop - start), self.about.dtype)
+                yield start, self._rows(batch.slice(start - sequence, stop - start))
+
+    def _rows(self, batch: pa.RecordBatch) -> Array:
+        dtype = self.about.dtype
+        return rows_of_batch(batch, _storable(dtype)).view(dtype)
 
 
 def parts_in(folder: Path) -> list[Part]:

@@ -47,6 +47,8 @@ class RecorderProcess:
         self._policy = policy
         self._starts = 0
         self._is_ending = False
+        # So that one that has just died is started again either by who watches or by who ends it.
+        self._lock = threading.Lock()
         self._process = self._start()
         threading.Thread(target=self._watch, daemon=True, name="ringacc-recorder").start()
 
@@ -64,13 +66,13 @@ class RecorderProcess:
     def _watch(self) -> None:
         """Start another recorder when one has died; it goes on where that one was."""
         while True:
-            process = self._process
-            code = process.wait()
-            if self._is_ending:
-                return
-            again = self._starts < _MOST_STARTS
-            if again:
-                self._process = self._start()
+            code = self._process.wait()
+            with self._lock:
+                if self._is_ending:
+                    return
+                again = self._starts < _MOST_STARTS
+                if again:
+                    self._process = self._start()
             warnings.warn(
                 f"the recorder of {self.out} has ended (exit code {code})"
                 f"{': another one goes on' if again else ' again and again: rows are no longer recorded'}",
@@ -80,6 +82,13 @@ class RecorderProcess:
             if not again:
                 return
 
+    def _ended(self) -> int:
+        """Wait until the recorder, which is told to end, has; give its exit code."""
+        process = self._process
+        assert process.stdin is not None
+        process.stdin.close()
+        return process.wait()
+
     @property
     def process(self) -> int:
         """The number of the recorder's process."""
@@ -87,12 +96,22 @@ class RecorderProcess:
 
     def end(self) -> None:
         """Wait until all rows of the stream, which is closed, are in the log; RecorderError where that fails."""
-        self._is_ending = True
-        process = self._process
-        assert process.stdin is not None
-        process.stdin.close()
-        code = process.wait()
-        if code:
+        with self._lock:
+            self._is_ending = True
+        code = self._ended()
+        while code < 0 and not self.out.exists() and self._starts < _MOST_STARTS:  # killed before it was done
+            self._process = self._start()
+            code = self._ended()
+        if not code:
+            return
+        if self.out.exists():  # it gets its name once it is whole
+            warnings.warn(
+                f"the recorder of {self.out} has ended (exit code {code}): all rows that it could take are in the log; "
+                "what it wrote above says whether some were overwritten before",
+                RecorderWarning,
+                stacklevel=2,
+            )
+        else:
             raise RecorderError(
                 f"expected the recorder to finish {self.out}, found that it ended (exit code {code}): what it wrote "
                 f"above says why; no row is lost: `ringacc recover {self._source}` saves them"

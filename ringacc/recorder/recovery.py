@@ -7,21 +7,19 @@ here: how rows are told apart (``rows``).
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import system, tables
+from .. import system
 from ..errors import MissingFileError, RingBusyError, RingFormatError
 from ..kernels import rows as counters_of
 from ..ringfile import RingFile
 from ..streams import follower_notes, rings_of
-from ..whole import replacing
 from .loop import checked_out
 from .parts import parts_in
-from .rows import Chunk, RecordedRows, chunks_of, objects_of
+from .rows import Chunk, RecordedRows, chunks_of, save_objects, save_rows
 
 __all__ = ["Log", "Recovered", "Stale", "clean", "logs_in", "recover", "stale_in"]
 
@@ -51,9 +49,12 @@ class Log(NamedTuple):
         return any(file.is_written() or file.has_follower() for file in files)
 
     def chunks(self) -> list[Chunk]:
-        """Give its rows, each once, in order."""
+        """Give its rows, each once, in order; those of before a reset are forgotten."""
         rings = [] if self.rings is None else [RingFile.open(path) for path in rings_of(self.rings)]
-        return chunks_of([] if self.recording is None else parts_in(self.recording), rings)
+        found = chunks_of([] if self.recording is None else parts_in(self.recording), rings)
+        heads = [chunk.about for chunk in found] + [ring.about for ring in rings]
+        newest = max((head.notes.get("generation", 0) for head in heads), default=0)
+        return [chunk for chunk in found if chunk.about.notes.get("generation", 0) == newest]
 
 
 class Recovered(NamedTuple):
@@ -112,11 +113,17 @@ def _of_ring(path: Path) -> Log:
 
 def _of_recording(path: Path) -> Log:
     """Give the log of a recording, whose parts say which ring they are of."""
-    sources = {part.about.notes.get("source") for part in parts_in(path)} - {None}
+    parts = parts_in(path)
+    sources = {part.about.notes.get("source") for part in parts} - {None}
     source = Path(str(sources.pop())) if len(sources) == 1 else None
-    if source is not None and not rings_of(source):
+    if source is not None and not _is_still(source, {part.about.identity for part in parts}):
         source = None
     return Log(_stem(path), source, path)
+
+
+def _is_still(source: Path, identities: set[str]) -> bool:
+    """Say whether a stream is there, or one of these rings, and not another one where it was."""
+    return RingFile.open(source).about.identity in identities if source.is_file() else bool(rings_of(source))
 
 
 def _stem(recording: Path) -> str:
@@ -137,12 +144,8 @@ def recover(log: Log, out: Path, progress: Callable[[int], object] | None = None
     chunks = log.chunks()
     rows = RecordedRows(chunks)
     missed = sum(chunk.count for chunk in chunks if chunk.blocks is None)
-    made = tables.save_stream(rows, out, tables.format_of(out), progress) if len(rows) else None
-    objects = objects_of(chunks)
-    beside = out.with_suffix(".objects.pickle") if objects else None
-    if beside is not None:
-        with replacing(beside) as file:
-            pickle.dump(objects, file)
+    made = save_rows(rows, out, progress) if len(rows) else None
+    beside = save_objects(chunks, out)
     if log.rings is not None:
         _call_taken(log.rings)
     return Recovered(made, len(rows), missed, rows.t0, beside)
@@ -175,7 +178,7 @@ def stale_in(folder: Path) -> list[Stale]:
     for path in sorted([*folder.glob("*.ring"), *folder.glob("*.stream")]):
         try:
             log = Log(path.stem, path, None)
-            if not log.is_alive() and not system.is_locked(path / "follower"):
+            if not log.is_alive() and not (path.is_dir() and system.is_locked(path / "follower")):
                 found.append(Stale(path, _untaken(path)))
         except RingFormatError:
             found.append(Stale(path, 0))

@@ -9,17 +9,26 @@ import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import tables
 from ..block import Array
 from ..reader import RingReader
 from ..ringfile import Description, RingFile
 from ..streams import NUMBERS
+from ..tables.arrow import arrow_batch
+from ..tables.columns import united
+from ..tables.files import write
+from ..whole import replacing
 from .parts import Part
 
-__all__ = ["Chunk", "RecordedRows", "chunks_of"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Chunk", "RecordedRows", "chunks_of", "save_objects", "save_rows"]
 
 _AT_A_TIME = 65_536
 
@@ -152,11 +161,6 @@ class RecordedRows:
         self.t0: datetime | None = next((moment for moment in moments if moment is not None), None)
         self._offsets = [0.0 if moment is None else (moment - self.t0).total_seconds() for moment in moments]  # type: ignore[operator]
 
-    @classmethod
-    def of_parts(cls, parts: Sequence[Part]) -> RecordedRows:
-        """Give the rows that are on the disk."""
-        return cls(chunks_of(parts, []))
-
     @property
     def dtypes(self) -> list[np.dtype[Any]]:
         """The different dtypes of the rows, in order of first appearance."""
@@ -172,6 +176,41 @@ class RecordedRows:
                 if offset:
                     rows["t"] = (np.rint(rows["t"] * 1e6) + round(offset * 1e6)) / 1e6
                 yield rows
+
+
+def save_rows(rows: RecordedRows, out: Path, progress: Callable[[int], object] | None = None) -> Path:
+    """Save rows as a log; feather has room for several values in a cell, which no table of the others has."""
+    format = tables.format_of(out)
+    dtypes = rows.dtypes
+    if format == "feather" and len(dtypes) == 1 and any(dtypes[0][name].shape for name in dtypes[0].names or ()):
+        return write(_AsTheyAre(rows, dtypes[0]), out, format, progress or (lambda count: None))
+    return tables.save_stream(rows, out, format, progress)
+
+
+class _AsTheyAre:
+    """Rows of one dtype as a writer of files sees them, sub-arrays included."""
+
+    def __init__(self, rows: RecordedRows, dtype: np.dtype[Any]) -> None:
+        self.rows = len(rows)
+        self.schema = arrow_batch(united([np.zeros(0, dtype)])).schema
+        self._source = rows
+
+    def pieces(self, most: int, name: str | None = None) -> Iterator[pa.RecordBatch]:
+        """Give the rows, at most so many at a time."""
+        for block in self._source:
+            for start in range(0, len(block), most):
+                yield arrow_batch(united([block[start : start + most]]))
+
+
+def save_objects(chunks: Sequence[Chunk], out: Path) -> Path | None:
+    """Save rows that are no numbers as a pickle beside a log; None where there are none."""
+    objects = objects_of(chunks)
+    if not objects:
+        return None
+    beside = out.with_suffix(".objects.pickle")
+    with replacing(beside) as file:
+        pickle.dump(objects, file)
+    return beside
 
 
 def objects_of(chunks: Sequence[Chunk]) -> list[Any]:

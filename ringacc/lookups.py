@@ -95,7 +95,8 @@ def window(block: Block, seconds: float) -> Array:
     start, stop = times.window_bounds(block.counters, block.bytes, block.capacity, block.row_bytes, seconds)
     if start < 0:
         rows = block.last(len(block))
-        return _frozen(rows[rows["t"] >= rows["t"][-1] - seconds])
+        # As floats of Python: see _pick.
+        return _frozen(rows[rows["t"] >= float(rows["t"][-1]) - float(seconds)])
     return block.visible[start:stop]
 
 
@@ -188,10 +189,13 @@ def _pick(rows: Array, after: int, before: int, moment: float, how: str, toleran
     """Choose between the first row with t >= ``moment`` and the last with t <= it; rows in time order."""
     reach = math.inf if tolerance is None else tolerance
     stamps = rows["t"]
-    has_before = before >= 0 and moment - stamps[before] <= reach
-    has_after = after < len(rows) and stamps[after] - moment <= reach
+    # As floats of Python, which overflow to infinity without a warning.
+    since = moment - float(stamps[before]) if before >= 0 else math.inf
+    until = float(stamps[after]) - moment if after < len(rows) else math.inf
+    has_before = before >= 0 and since <= reach
+    has_after = after < len(rows) and until <= reach
     if how == "nearest" and (has_before or has_after):
-        if has_after and (not has_before or stamps[after] - moment < moment - stamps[before]):
+        if has_after and (not has_before or until < since):
             return _copy(rows, after)
         while before > 0 and stamps[before - 1] == stamps[before]:
             before -= 1
@@ -227,8 +231,8 @@ def _on_the_line(before: np.void, after: np.void, moment: float) -> np.void:
     names = before.dtype.names or ()
     kinds = [(name, np.float64 if before.dtype[name].base.kind in "iuf" else before.dtype[name].base) for name in names]
     made: np.void = np.zeros(1, [(name, kind, before.dtype[name].shape) for name, kind in kinds])[0]
-    elapsed = after["t"] - before["t"]
-    share = (moment - before["t"]) / elapsed if elapsed > 0 else 0.0
+    elapsed = float(after["t"]) - float(before["t"])
+    share = (moment - float(before["t"])) / elapsed if elapsed > 0 else 0.0
     for name, kind in kinds:
         first, second = before[name], after[name]
         if kind != np.float64 or share == 0.0:
@@ -236,6 +240,7 @@ def _on_the_line(before: np.void, after: np.void, moment: float) -> np.void:
         elif share == 1.0:
             made[name] = second
         else:
-            made[name] = np.float64(first) + (np.float64(second) - np.float64(first)) * share
+            with np.errstate(over="ignore", invalid="ignore"):  # values may be infinite, or nearly so
+                made[name] = np.float64(first) + (np.float64(second) - np.float64(first)) * share
     made["t"] = moment
     return made

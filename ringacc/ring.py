@@ -49,6 +49,11 @@ class Ring:
         return len(self._block) == self._block.capacity
 
     @property
+    def has_room(self) -> bool:
+        """Whether a row can be put in now, without waiting."""
+        return self._block.has_room(1)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the arrays that the ring gives."""
         dtype: np.dtype[Any] = self._block.rows.dtype
@@ -147,6 +152,37 @@ class Ring:
         (array([4, 5, 6]), 6, 1)
         """
         return lookups.since(self._block, sequence)
+
+    def trim_to(self, n: SupportsIndex) -> None:
+        """Take away the oldest rows so that at most ``n`` are left.
+
+        Parameters
+        ----------
+        n
+            How many to leave, 0 or more.
+
+        Raises
+        ------
+        ValueError
+            ``n`` is negative.
+
+        Notes
+        -----
+        Complexity: O(1).
+        Allocates: nothing.
+        Valid: views taken before stay as they were until new rows overwrite them.
+        Threads: the writer's.
+
+        Examples
+        --------
+        >>> from ringacc import RingBuffer
+        >>> ring = RingBuffer(3, dtype=int)
+        >>> ring.extend([1, 2, 3])
+        >>> ring.trim_to(1)
+        >>> ring[:]
+        array([3])
+        """
+        self._block.trim_to(lookups.checked_count(n))
 
     def clear(self) -> None:
         """Take away all rows; ``written`` stays, so that who follows by ``since`` misses nothing new.

@@ -55,7 +55,16 @@ from .errors import (
 )
 from .kernels import rows as counters_of
 
-__all__ = ["Description", "Patience", "RingFile", "dtype_of_text", "dtype_text", "follower_file", "path_of"]
+__all__ = [
+    "Description",
+    "Patience",
+    "RingFile",
+    "dtype_of_text",
+    "dtype_text",
+    "follower_file",
+    "path_of",
+    "waiting_in_file",
+]
 
 VERSION = 1
 _MAGIC = b"\x93RINGACC"
@@ -123,6 +132,24 @@ class Patience:
             return False
         time.sleep(left)
         return True
+
+
+def waiting_in_file(path: Path) -> int:
+    """Give how many rows of a ring file its follower has not taken; 0 where it is gone.
+
+    From the counters alone. The garbage collector may ask, in the middle of anything: `ast.literal_eval`, which the
+    head is read with, must not be called while it runs (https://github.com/python/cpython/issues/106905).
+    """
+    try:
+        number = system.open_file(path, False)
+    except FileNotFoundError:
+        return 0
+    try:
+        memory = system.map_bytes(number, _COUNTERS_AT + COUNTERS_BYTES, writable=False)
+    finally:
+        os.close(number)
+    counts = memory[_COUNTERS_AT:].view(np.int64)
+    return max(int(counts[counters_of.WRITTEN] - counts[counters_of.TAKEN]), 0)
 
 
 def dtype_text(dtype: np.dtype[Any]) -> str:
@@ -297,7 +324,9 @@ class RingFile:
         return {"t": "s", **self.about.units}
 
     def remove(self) -> None:
-        """Take the file away, and what a follower that died has left beside it."""
+        """Take the file away, if it is there still, and what a follower that died has left beside it."""
+        if not self._is_in_place():
+            return
         system.remove(self.path)
         if "segment" not in self.about.notes:
             system.remove(self.follower_file)
@@ -312,7 +341,16 @@ class RingFile:
 
     def is_written(self) -> bool:
         """Say whether a live process writes it."""
-        return self.is_writer or (self.ended == 0 and system.is_locked(self.path))
+        return self.is_writer or (self.ended == 0 and system.is_locked(self.path) and self._is_in_place())
+
+    def _is_in_place(self) -> bool:
+        """Say whether its path still names this file, and not one that was made after somebody took this one away."""
+        try:
+            with open(self.path, "rb") as file:
+                head = file.read(_HEAD.size)
+        except FileNotFoundError:
+            return False
+        return head[-16:].hex() == self.about.identity
 
     @property
     def ended(self) -> int:
@@ -363,8 +401,13 @@ class RingFile:
         return follower_file(self.path, self.about.notes)
 
     def has_lost_its_follower(self) -> bool:
-        """Say whether a follower was there, and died."""
-        return self.follower_file.exists() and not system.is_locked(self.follower_file)
+        """Say whether a follower was there, and died.
+
+        One that begins makes its file before it locks it, and notes something in it after; one that ends takes it away
+        before it unlocks it.
+        """
+        token = self.follower_file
+        return _size_of(token) > 0 and not system.is_locked(token) and _size_of(token) > 0
 
     @property
     def taken(self) -> int:
@@ -465,6 +508,14 @@ def _watch(reference: weakref.ref[RingFile]) -> None:
             return
         file._look_for_follower()
         del file
+
+
+def _size_of(path: Path) -> int:
+    """Give the bytes of a file; 0 where it is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _put(memory: Array, at: int, what: bytes) -> None:

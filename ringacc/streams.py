@@ -29,7 +29,7 @@ from . import system
 from .block import Array
 from .errors import MissingFileError, QueueClosedError, RingBusyError, RingExistsError, RingFileError
 from .kernels import rows as counters_of
-from .ringfile import Description, RingFile, follower_file
+from .ringfile import Description, RingFile, follower_file, waiting_in_file
 from .timering import TimeRing
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "StreamWriter",
     "Taken",
     "follower_notes",
+    "leave_all",
     "remove_folder",
     "remove_if_done",
     "rings_of",
@@ -159,7 +160,7 @@ class StreamWriter:
         waiting = counts[counters_of.WRITTEN] - counts[counters_of.TAKEN]
         if before:
             # Rings are taken one after the other: all rows of those behind the first wait.
-            waiting += _waiting(before[0][0]) + sum(rows for _, rows in before) - before[0][1]
+            waiting += waiting_in_file(before[0][0]) + sum(rows for _, rows in before) - before[0][1]
         return waiting
 
     @property
@@ -183,16 +184,7 @@ def _two_writers(folder: Path) -> RingBusyError:
 
 def waiting_in(path: Path) -> int:
     """Give how many rows of a stream, or of a ring file, were not taken."""
-    return sum(map(_waiting, rings_of(path)))
-
-
-def _waiting(path: Path) -> int:
-    """Give how many rows of a ring file were not taken; 0 where it is gone."""
-    try:
-        counts = RingFile.open(path).block.counts
-    except MissingFileError:
-        return 0
-    return max(counts[counters_of.WRITTEN] - counts[counters_of.TAKEN], 0)
+    return sum(map(waiting_in_file, rings_of(path)))
 
 
 class Taken(NamedTuple):
@@ -240,6 +232,7 @@ class Follower:
         "__weakref__",
         "_file",
         "_is_fresh",
+        "_keep_without",
         "_lock",
         "_missed",
         "_next",
@@ -264,6 +257,8 @@ class Follower:
         self._next = 0
         self._missed = 0
         self._is_fresh = False
+        # What becomes of the oldest row when nobody follows.
+        self._keep_without = counters_of.OVERWRITE
         if path.is_file() or path.suffix == ".ring":
             alone = RingFile.open(path)
             self._token = alone.follower_file
@@ -337,9 +332,13 @@ class Follower:
             return
         counters_of.take(file.block.counters, self._next if sequence is None else sequence, self._missed)
         self._missed = 0
-        if self._policy is not None and file.block.keep == counters_of.OVERWRITE:
+        if self._sets_policy(file) and file.block.keep == counters_of.OVERWRITE:
             # Nobody followed before, or it had fallen behind, or was taken for dead.
             file.block.counters[counters_of.KEEP] = counters_of.TAKEN_ONLY
+
+    def _sets_policy(self, file: RingFile) -> bool:
+        """Say whether the follower decides what the writer does; never that of a queue, which loses nothing."""
+        return self._policy is not None and file.block.counts[counters_of.POLICY] != counters_of.REFUSE
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -367,7 +366,9 @@ class Follower:
             counters = file.block.counters
             start = self._resume.get(file.about.identity, counters_of.look(counters, counters_of.TAKEN))
             counters[counters_of.HALTED] = 0  # of a follower before this one
-            if self._policy is not None:
+            if self._policy is not None and self._sets_policy(file):
+                if file.block.keep != counters_of.TAKEN_ONLY:
+                    self._keep_without = file.block.keep
                 counters[counters_of.POLICY] = self._policy
                 counters_of.take(counters, start, 0)
                 if file.block.trimmed <= start:
@@ -413,8 +414,8 @@ class Follower:
         """Take no more rows; ``remove``: take away the rings, too."""
         if self._lock.number < 0:
             return
-        if self._file is not None and self._policy is not None:
-            self._file.block.counters[counters_of.KEEP] = counters_of.OVERWRITE
+        if self._file is not None and self._sets_policy(self._file):
+            self._file.block.counters[counters_of.KEEP] = self._keep_without
         self._file = None
         if remove:
             for path in rings_of(self.path):
@@ -479,3 +480,13 @@ def follower_notes(path: Path) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = json.loads(text) if text else {}
     return found
+
+
+def leave_all(folder: Path, ends: list[StreamWriter | Follower]) -> None:
+    """Leave nothing behind at the end of a process, or of its queue, but rows that nobody took."""
+    for end in ends:
+        if isinstance(end, Follower):
+            end.leave()
+        else:
+            end.close()
+    remove_if_done(folder)

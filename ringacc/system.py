@@ -40,7 +40,7 @@ _MEMORY_FOLDER = Path("/dev/shm")
 _O_BINARY = getattr(os, "O_BINARY", 0)
 _PIECE = 1 << 20
 # A look at a lock takes it for a microsecond, so one that is refused is asked for again.
-_LOCK_TRIES = 5
+_LOCK_TRIES = 20
 _LOCK_PAUSE = 0.002
 
 

@@ -19,7 +19,7 @@ from .block import Array, Block
 from .errors import RowKindError
 from .jit import Handle, handle_of
 from .kernels.rows import KEEP, NEVER, OVERWRITE
-from .lookups import Health, How, checked_count
+from .lookups import Health, How
 from .reader import RingReader
 from .ring import Ring
 from .ringfile import RingFile, path_of
@@ -115,10 +115,8 @@ class TimeRing(Ring):
         ------
         RingExistsError
             (a FileExistsError) A ring is there; where its writer is gone, it may hold rows that nobody has saved.
-        RingSpaceError
-            (an OSError) There is no room for it: nothing was made.
-        MissingFileError
-            (a FileNotFoundError) There is no such folder.
+        RingSpaceError, MissingFileError
+            (OSErrors) There is no room for it, or no such folder: nothing was made.
         CapacityError, SchemaError
             As in `TimeRing`.
 
@@ -132,7 +130,6 @@ class TimeRing(Ring):
         Examples
         --------
         >>> import tempfile
-        >>> from ringacc import TimeRing
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     with TimeRing.create(folder + "/tail", 1000, {"x": "f8"}, units={"x": "mm"}) as track:
         ...         track.append(0.5, (1.0,))
@@ -152,17 +149,12 @@ class TimeRing(Ring):
         path
             As in `create`.
 
-        Returns
-        -------
-        TimeRing
-            Of which this process is the one writer from now on.
-
         Raises
         ------
         RingBusyError
             (a BlockingIOError) Its writer is alive.
         MissingFileError, RingFormatError
-            It is not there, or no ring file, or cut, or of a newer version.
+            As `open`.
 
         Notes
         -----
@@ -174,7 +166,6 @@ class TimeRing(Ring):
         Examples
         --------
         >>> import tempfile
-        >>> from ringacc import TimeRing
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     track = TimeRing.create(folder + "/tail", 1000, {"x": "f8"})
         ...     track.append(0.5, (1.0,))
@@ -202,10 +193,8 @@ class TimeRing(Ring):
 
         Raises
         ------
-        MissingFileError
-            (a FileNotFoundError) It is not there.
-        RingFormatError
-            It is no ring file, or cut, or of a newer version.
+        MissingFileError, RingFormatError
+            It is not there (a FileNotFoundError); it is no ring file, or cut, or of a newer version.
 
         Notes
         -----
@@ -217,7 +206,6 @@ class TimeRing(Ring):
         Examples
         --------
         >>> import tempfile
-        >>> from ringacc import TimeRing
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     with TimeRing.create(folder + "/tail", 1000, {"x": "f8"}) as track:
         ...         tail = TimeRing.open(folder + "/tail")
@@ -233,11 +221,6 @@ class TimeRing(Ring):
         made = cls.__new__(cls)
         made._begin(file.block, file)
         return made
-
-    @property
-    def has_room(self) -> bool:
-        """Whether a row can be put in now, without waiting."""
-        return self._block.has_room(1)
 
     def another_appender(self) -> Appender:
         """Give a way in beside the ring's own, for rows of a type and with a limit."""
@@ -282,7 +265,6 @@ class TimeRing(Ring):
 
         Examples
         --------
-        >>> from ringacc import TimeRing
         >>> track = TimeRing(10, {"x": "f8"})
         >>> track.close()
         >>> track.append(0.5, (1.0,))
@@ -351,7 +333,6 @@ class TimeRing(Ring):
 
         Examples
         --------
-        >>> from ringacc import TimeRing
         >>> track = TimeRing(10, {"x": "f8"})
         >>> track.append(0.5, (1.0,))
         >>> track.append(0.6, (None,))
@@ -392,7 +373,6 @@ declare the field otherwise
 
         Examples
         --------
-        >>> from ringacc import TimeRing
         >>> track = TimeRing(10, {"x": "f8", "y": "f8"})
         >>> track.extend([0.0, 0.1], [[1, 2], [3, 4]])
         >>> track["y"]
@@ -439,7 +419,6 @@ declare the field otherwise
 
         Examples
         --------
-        >>> from ringacc import TimeRing
         >>> track = TimeRing(10, {"x": "f8"})
         >>> track.extend([0.0, 1.0, 2.0], [[1], [2], [3]])
         >>> track.window(1.0)["t"]
@@ -475,7 +454,6 @@ declare the field otherwise
 
         Examples
         --------
-        >>> from ringacc import TimeRing
         >>> track = TimeRing(10, {"x": "f8"})
         >>> track.extend([0.0, 1.0, 2.0], [[1], [2], [3]])
         >>> track.between(0.5, 1.5)["x"]
@@ -519,7 +497,6 @@ declare the field otherwise
 
         Examples
         --------
-        >>> from ringacc import TimeRing
         >>> track = TimeRing(10, {"x": "f8"})
         >>> track.extend([0.0, 1.0], [[10], [20]])
         >>> float(track.at(0.4)["x"]), float(track.at(0.25, how="linear")["x"])
@@ -554,7 +531,6 @@ declare the field otherwise
 
         Examples
         --------
-        >>> from ringacc import TimeRing
         >>> track = TimeRing(10, {"x": "f8"})
         >>> track.extend([0.0, 0.5, 1.0], [[1], [2], [3]])
         >>> track.fps()
@@ -583,7 +559,6 @@ declare the field otherwise
 
         Examples
         --------
-        >>> from ringacc import TimeRing
         >>> track = TimeRing(2, {"x": "f8"})
         >>> track.extend([0.0, 0.5, 0.5, 0.25], [[1], [2], [3], [4]])
         >>> track.health()
@@ -592,37 +567,6 @@ declare the field otherwise
         return lookups.health(self._block)
 
     # Taking away ----------------------------------------------------------------------------------------------
-
-    def trim_to(self, n: SupportsIndex) -> None:
-        """Take away the oldest rows so that at most ``n`` are left.
-
-        Parameters
-        ----------
-        n
-            How many to leave, 0 or more.
-
-        Raises
-        ------
-        ValueError
-            ``n`` is negative.
-
-        Notes
-        -----
-        Complexity: O(1).
-        Allocates: nothing.
-        Valid: views taken before stay as they were until new rows overwrite them.
-        Threads: the writer's.
-
-        Examples
-        --------
-        >>> from ringacc import TimeRing
-        >>> track = TimeRing(10, {"x": "f8"})
-        >>> track.extend([0.0, 0.5, 1.0], [[1], [2], [3]])
-        >>> track.trim_to(1)
-        >>> track["t"]
-        array([1.])
-        """
-        self._block.trim_to(checked_count(n))
 
     def trim_before(self, t: float) -> None:
         """Take away the oldest rows up to the first one with a time >= ``t``; all where there is none.
@@ -646,7 +590,6 @@ declare the field otherwise
 
         Examples
         --------
-        >>> from ringacc import TimeRing
         >>> track = TimeRing(10, {"x": "f8"})
         >>> track.extend([0.0, 0.5, 1.0], [[1], [2], [3]])
         >>> track.trim_before(0.4)

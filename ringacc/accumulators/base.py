@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,11 @@ class Accumulator:
         if not isinstance(time, datetime):
             return checked_time(time)
         try:
-            return float((time - self.exp.t0).total_seconds())
+            start = self.exp.t0
+            if time.tzinfo is not None and start.tzinfo is not None:
+                # Where both have the same zone, datetimes are subtracted by the clock on the wall, which may be set.
+                time, start = time.astimezone(UTC), start.astimezone(UTC)
+            return float((time - start).total_seconds())
         except TypeError as error:
             raise RowTimeError(
                 f"expected a time that can be compared with the experiment's t0 ({self.exp.t0!r}), found {time!r}: "

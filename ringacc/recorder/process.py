@@ -5,10 +5,12 @@ Belongs here: starting it, noticing that it has died and starting another, endin
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 import warnings
+import weakref
 from pathlib import Path
 
 from ..errors import RecorderError, RecorderWarning
@@ -50,6 +52,7 @@ class RecorderProcess:
         # So that one that has just died is started again either by who watches or by who ends it.
         self._lock = threading.Lock()
         self._process = self._start()
+        _RECORDERS.add(self)
         threading.Thread(target=self._watch, daemon=True, name="ringacc-recorder").start()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -63,6 +66,16 @@ class RecorderProcess:
             start_new_session=True,
         )
 
+    def _start_again(self) -> None:
+        """Start another recorder after one that has ended."""
+        self._let_go()
+        self._process = self._start()
+
+    def _let_go(self) -> None:
+        """Have the recorder's standard input end, for all that this process does."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
     def _watch(self) -> None:
         """Start another recorder when one has died; it goes on where that one was."""
         while True:
@@ -72,7 +85,7 @@ class RecorderProcess:
                     return
                 again = self._starts < _MOST_STARTS
                 if again:
-                    self._process = self._start()
+                    self._start_again()
             warnings.warn(
                 f"the recorder of {self.out} has ended (exit code {code})"
                 f"{': another one goes on' if again else ' again and again: rows are no longer recorded'}",
@@ -84,10 +97,8 @@ class RecorderProcess:
 
     def _ended(self) -> int:
         """Wait until the recorder, which is told to end, has; give its exit code."""
-        process = self._process
-        assert process.stdin is not None
-        process.stdin.close()
-        return process.wait()
+        self._let_go()
+        return self._process.wait()
 
     @property
     def process(self) -> int:
@@ -100,7 +111,7 @@ class RecorderProcess:
             self._is_ending = True
         code = self._ended()
         while code < 0 and not self.out.exists() and self._starts < _MOST_STARTS:  # killed before it was done
-            self._process = self._start()
+            self._start_again()
             code = self._ended()
         if not code:
             return
@@ -114,5 +125,18 @@ class RecorderProcess:
         else:
             raise RecorderError(
                 f"expected the recorder to finish {self.out}, found that it ended (exit code {code}): what it wrote "
-                f"above says why; no row is lost: `ringacc recover {self._source}` saves them"
+                f"above says why; save the rows with `ringacc recover {self._source}`"
             )
+
+
+_RECORDERS: weakref.WeakSet[RecorderProcess] = weakref.WeakSet()
+
+
+def _let_go_in_child() -> None:
+    """Keep no recorder of the parent's waiting for this child, too."""
+    for recorder in list(_RECORDERS):
+        recorder._let_go()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_in_child)

@@ -7,6 +7,7 @@ here: how rows are told apart (``rows``).
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,9 @@ from ..streams import follower_notes, rings_of
 from .loop import checked_out
 from .parts import parts_in
 from .rows import Chunk, RecordedRows, chunks_of, save_objects, save_rows
+
+# Longer than it takes to make a ring file: whoever began this one is gone.
+_ABANDONED_SECONDS = 60.0
 
 __all__ = ["Log", "Recovered", "Stale", "clean", "logs_in", "recover", "stale_in"]
 
@@ -173,8 +177,9 @@ class Stale(NamedTuple):
 
 
 def stale_in(folder: Path) -> list[Stale]:
-    """Give the rings and streams in a folder that no process uses any more."""
-    found = []
+    """Give the rings and streams in a folder that no process uses any more, and files that were never made whole."""
+    now = time.time()
+    found = [Stale(part, 0) for part in folder.glob(".*.part") if now - part.stat().st_mtime > _ABANDONED_SECONDS]
     for path in sorted([*folder.glob("*.ring"), *folder.glob("*.stream")]):
         try:
             log = Log(path.stem, path, None)

@@ -1,7 +1,7 @@
-"""Queues that carry rows from one process to another.
+"""RingQueue: rows of declared fields from one process to another.
 
 Belongs here: putting rows in and taking them out one by one or many at once, as `multiprocessing.Queue` does, over a
-stream. May not be here: how a stream lies in memory (``streams``), and what becomes of a row where it arrives.
+stream. May not be here: how a stream lies in memory (``ringacc.streams``), and what a row looks like (``rows``).
 """
 
 from __future__ import annotations
@@ -19,29 +19,21 @@ from typing import Any, Self
 
 import numpy as np
 
-from . import schema
-from .appending import Appender, checked_time
-from .block import Array, checked_capacity
-from .errors import (
-    QueueEndedError,
-    RingClosedError,
-    RingFullError,
-    RowError,
-    RowKindError,
-    RowLengthError,
-    RowTimeError,
-    SchemaError,
-)
-from .jit import Handle
-from .kernels import capi
-from .kernels.push import Target, builtin_append
-from .kernels.rows import HALTED, TAKEN, say
-from .ringfile import Patience
-from .schema import row_class
-from .streams import NUMBERS, Follower, StreamWriter, Taken, remove_if_done, waiting_in
-from .system import rings_folder
+from .. import schema
+from ..appending import Appender
+from ..block import Array, checked_capacity
+from ..errors import QueueEndedError, RingClosedError, RingFullError, RowKindError, SchemaError
+from ..jit import Handle
+from ..kernels import capi
+from ..kernels.push import Target, builtin_append
+from ..kernels.rows import HALTED, TAKEN, say
+from ..ringfile import Patience
+from ..schema import row_class
+from ..streams import NUMBERS, Follower, StreamWriter, Taken, leave_all, remove_if_done, waiting_in
+from ..system import rings_folder
+from .rows import FAR, SECOND, clock_of, moment_of
 
-__all__ = ["NamedTupleQueue", "RingQueue"]
+__all__ = ["CAPACITY", "RingQueue", "new_folder"]
 
 #: Rows that a queue holds by default: a minute of a stream of 1 kHz.
 CAPACITY = 65_536
@@ -49,11 +41,6 @@ CAPACITY = 65_536
 _AT_A_TIME = 1024  # rows that `get` takes ahead
 _NAP = 0.0005  # between two looks for rows: some 4 % of a core
 _LOOK = 0.25  # between two looks whether the other side is alive
-_SECOND = timedelta(seconds=1)
-_FAR = 2.0**32  # seconds, 136 years: up to there a float has the microseconds
-_SHORTEST_PICKLE = 64
-# What the rows of a ring are.
-_PICKLED = "pickled"
 
 
 class RingQueue:
@@ -91,7 +78,7 @@ class RingQueue:
     """
 
     def __init__(self, fields: schema.Fields, capacity: int = CAPACITY) -> None:
-        self._start(_new_folder(), checked_capacity(capacity) or CAPACITY, schema.row_dtype(fields))
+        self._start(new_folder(), checked_capacity(capacity) or CAPACITY, schema.row_dtype(fields))
 
     def _start(self, folder: Path, capacity: int, dtype: np.dtype[Any] | None) -> None:
         self._folder = folder
@@ -104,7 +91,7 @@ class RingQueue:
         if capi.AVAILABLE:
             self._push = builtin_append(self._inner_target, _decline, "")
             # As attributes, without the frame of a method: that would double the cost of a row.
-            if type(self).put in (RingQueue.put, NamedTupleQueue.put):
+            if type(self).put.__module__.startswith(__package__):
                 self.put = builtin_append(  # type: ignore[method-assign]
                     self._target, self._put_slowly, type(self).put.__doc__ or ""
                 )
@@ -138,7 +125,7 @@ class RingQueue:
         """Leave in order when this process ends, or the queue in it; a forked one forgets what its parent asked for."""
         if self._ends_in != os.getpid():
             self._ends_in = os.getpid()
-            Finalize(self, _end_of_process, args=(self._folder, self._ends), exitpriority=10)
+            Finalize(self, leave_all, args=(self._folder, self._ends), exitpriority=10)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _attached, (type(self), self._folder, self._capacity, self._dtype)
@@ -173,10 +160,8 @@ class RingQueue:
             There is no room, or there was none in time.
         QueueClosedError
             (a queue.Full and BrokenPipeError) The consumer has closed the queue, or died and left it full.
-        RowError
-            The values do not fit the fields. In all cases nothing is put in.
-        RingBusyError
-            Another live process puts rows in.
+        RowError, RingBusyError
+            The values do not fit the fields; another live process puts rows in. In all cases nothing is put in.
 
         Notes
         -----
@@ -273,13 +258,13 @@ class RingQueue:
             return t if clock is None and not isinstance(t, datetime) else None
         if (t.tzinfo is None) != (clock.tzinfo is None):
             return None
-        seconds: float = (t - clock) / _SECOND
-        return seconds if -_FAR < seconds < _FAR else None
+        seconds: float = (t - clock) / SECOND
+        return seconds if -FAR < seconds < FAR else None
 
     def _append_slowly(self, t: Any, values: Any, patience: Patience) -> None:
         """Append a row, for which the ring has room: the definition."""
         if isinstance(t, datetime):
-            t = _clock_of(t)  # one of pandas, say, has more than a ring has room for
+            t = clock_of(t)  # one of pandas, say, has more than a ring has room for
         if self._kind is None or (t is not None and self._seconds(t) is None):
             self._open(t, patience)
         self._appender.append_row(self._seconds(t), values)
@@ -299,7 +284,7 @@ class RingQueue:
         patience: Patience | None = None,
     ) -> None:
         """Begin a ring; with ``patience``, once the queue has room."""
-        clock = _clock_of(t)
+        clock = clock_of(t)
         if patience is not None:
             self._wait_for_queue(patience)
         self._end_with_this_process()
@@ -400,10 +385,8 @@ class RingQueue:
             All rows are taken, and the producer has closed the queue or ended.
         queue.Empty
             With ``block``, there was none in time.
-        RowKindError
-            The next row holds what is no number: `get` gives it.
-        RingBusyError
-            Another live process takes the rows.
+        RowKindError, RingBusyError
+            The next row holds what is no number: `get` gives it. Another live process takes the rows.
 
         Notes
         -----
@@ -447,7 +430,7 @@ class RingQueue:
         taken = self._next_block(block, timeout, self._capacity)
         if taken is not None:
             self._taken_dtype = taken.rows.dtype if taken.is_numbers else self._taken_dtype
-            self._t0 = _moment(taken.about.notes["t0"])
+            self._t0 = moment_of(taken.about.notes["t0"])
             if taken.is_numbers:
                 follower.done()
         return taken
@@ -498,7 +481,7 @@ class RingQueue:
             # NumPy has no structure of no fields that lists as a tuple.
             values = rows[list(names)].tolist() if names else [()] * len(rows)
             times = rows["t"].tolist()
-            t0 = self._t0 = _moment(notes["t0"])
+            t0 = self._t0 = moment_of(notes["t0"])
             if t0 is not None:
                 times = [t0 + timedelta(seconds=seconds) for seconds in times]
             self._ahead = list(zip(times, map(make._make, values), strict=True))
@@ -582,139 +565,12 @@ class RingQueue:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
-class NamedTupleQueue(RingQueue):
-    """A queue of (time, namedtuple) from one process to another: a `RingQueue` that learns its fields from its rows.
-
-    A row comes out as a namedtuple of its own class, with the names it had; names that are no identifiers are in its
-    ``_columns``. Columns may change from row to row, in names and kinds; each change takes as long as making a ring.
-    Rows of numbers travel fast; a row that holds anything else is pickled.
-
-    Parameters
-    ----------
-    maxsize
-        Rows that it holds at least before `put` waits; 0: 65 536, a minute of a stream of 1 kHz.
-
-    Notes
-    -----
-    Complexity: O(fields) a row.
-    Allocates: a file of 2 x ``maxsize`` rows in `rings_folder` with the first row, and where columns change.
-    Valid: what ``get`` gives is a copy.
-    Threads: one that puts and one that takes.
-
-    Examples
-    --------
-    >>> from collections import namedtuple
-    >>> from ringacc import NamedTupleQueue
-    >>> rows = NamedTupleQueue()
-    >>> rows.put(0.01, namedtuple("Tail", "theta_00 theta_01")(0.1, 0.2))
-    >>> rows.get()
-    (0.01, Row(theta_00=0.1, theta_01=0.2))
-    >>> rows.close()
-    """
-
-    def __init__(self, maxsize: int = 0) -> None:
-        self._start(_new_folder(), checked_capacity(max(maxsize, 0)) or CAPACITY, None)
-
-    def put(self, t: float | datetime, obj: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Put a row in: as `RingQueue.put`, but ``obj`` is a namedtuple, whose names may be other ones than before."""
-        self._put_slowly(t, obj, block, timeout)
-
-    def begin(self, fields: schema.Fields) -> None:
-        """Declare the fields of the rows that come next, for `jit`; rows that are put in need no such word."""
-        self._check_open()
-        super().begin(fields)
-        self._open(None)
-
-    def _put_slowly(self, t: Any, obj: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Put any row in: as that of `RingQueue`, under the names that `put` has for its arguments."""
-        RingQueue._put_slowly(self, t, obj, block, timeout)
-
-    def _append_slowly(self, t: Any, obj: Any, patience: Patience) -> None:
-        columns = getattr(obj, "_columns", None) or getattr(obj, "_fields", None)
-        if columns is None or not isinstance(obj, tuple):
-            raise RowKindError(
-                f"expected a namedtuple, whose fields name the values, found {type(obj).__name__}: {obj!r}"
-            )
-        columns = tuple(columns)
-        if len(columns) != len(obj):
-            raise RowLengthError(f"expected {len(columns)} values {columns}, found {len(obj)}: {obj!r}")
-        if not (_is_moment(t) and _are_columns(columns) and all(map(_is_plain, obj))):
-            self._append_pickled(t, columns, obj, patience)
-            return
-        ring = self._writer.ring
-        if self._kind != NUMBERS or ring is None or ring.columns[1:] != columns or self._seconds(t) is None:
-            self._begin_ring(self._dtype_for(columns, obj), t, type(obj), patience=patience)
-        elif type(obj) is not self._row_type:
-            self._bind(type(obj))
-        try:
-            self._appender.append_row(self._seconds(t), obj)
-        except RowError:
-            # The time was checked, so it is a number that its column cannot hold.
-            dtype = schema.widened(self._writer.file.about.dtype, obj)
-            self._begin_ring(dtype, t, type(obj), patience=patience)
-            self._appender.append_row(self._seconds(t), obj)
-        self._dtype = self._writer.file.about.dtype
-
-    def _dtype_for(self, columns: tuple[str, ...], obj: Any) -> np.dtype[Any]:
-        """Give the dtype of a ring that begins with a row; where only the times are new, the columns stay as wide."""
-        if self._dtype is None or self._dtype.names != ("t", *columns):
-            return schema.opening_dtype(columns, obj)
-        return schema.widened(self._dtype, obj)
-
-    def _append_pickled(self, t: Any, columns: tuple[str, ...], obj: Any, patience: Patience) -> None:
-        """Append a row that holds something else than numbers."""
-        try:
-            row = pickle.dumps((t, columns, tuple(obj)), pickle.HIGHEST_PROTOCOL)
-        except (pickle.PicklingError, TypeError, AttributeError) as error:
-            raise RowKindError(
-                f"expected values that can be sent to another process, found {obj!r}: {error}; put in numbers"
-            ) from error
-        if self._kind != _PICKLED or self._writer.file.about.dtype["row"].itemsize < len(row):
-            width = max(_SHORTEST_PICKLE, 1 << (len(row) - 1).bit_length())
-            dtype = np.dtype([("t", np.float64), ("row", f"V{width}")])
-            self._begin_ring(dtype, None, None, _PICKLED, patience)
-        if self._dtype is not None and self._dtype.names != ("t", *columns):
-            self._dtype = None
-        # The row has its time; the ring wants numbers that are in order.
-        self._appender.append_row(self._ordinal, (row,))
-        self._ordinal += 1.0
-
-
-#: What a row of numbers holds; ``schema.value_dtype`` gives each a column.
-_PLAIN = (int, float, np.bool_, np.integer, np.floating)
-
-
-def _is_plain(value: Any) -> bool:
-    """Say whether a value is a number; NumPy's time spans are integers by their class alone."""
-    return isinstance(value, _PLAIN) and not isinstance(value, np.timedelta64)
-
-
-def _is_moment(t: Any) -> bool:
-    """Say whether a time is a number or a plain datetime; a number must be finite."""
-    if isinstance(t, datetime):
-        # One of pandas, say, has nanoseconds, or is none at all.
-        return type(t) is datetime
-    try:
-        checked_time(t)
-    except RowKindError:
-        return False
-    return True
-
-
-def _are_columns(columns: tuple[str, ...]) -> bool:
-    """Say whether these can be the names of the columns of a ring."""
-    try:
-        schema.check_names(columns)
-    except SchemaError:
-        return False
-    return True
-
-
-def _new_folder() -> Path:
+def new_folder() -> Path:
+    """Give the folder of a new queue; it is not made here."""
     return rings_folder() / f"queue-{os.getpid()}-{os.urandom(4).hex()}.stream"
 
 
@@ -723,33 +579,6 @@ def _attached(kind: type[RingQueue], folder: Path, capacity: int, dtype: np.dtyp
     made = kind.__new__(kind)
     made._start(folder, capacity, dtype)
     return made
-
-
-def _clock_of(t: Any) -> datetime | None:
-    """Give the moment that times are counted from where this is the first one; None: they are numbers.
-
-    With a fixed offset from UTC: where both have the same zone, datetimes are subtracted by the clock on the wall.
-    """
-    if not isinstance(t, datetime):
-        return None
-    try:
-        return datetime.fromisoformat(t.isoformat())
-    except ValueError as error:
-        raise RowTimeError(f"expected a time, found {t!r}: nothing was put in") from error
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
-
-
-def _end_of_process(folder: Path, ends: list[StreamWriter | Follower]) -> None:
-    """Leave nothing behind at the end of a process, or of its queue, but rows that nobody took."""
-    for end in ends:
-        if isinstance(end, Follower):
-            end.leave()
-        else:
-            end.close()
-    remove_if_done(folder)
 
 
 _QUEUES: weakref.WeakSet[RingQueue] = weakref.WeakSet()

@@ -15,7 +15,7 @@ from . import schema
 from .block import Array, Block
 from .errors import RingClosedError, RingFullError, RowKindError, RowTimeError
 from .kernels import capi, push
-from .kernels.rows import TAKEN_ONLY
+from .kernels.rows import HALTED, TAKEN_ONLY
 from .kernels.times import extend_timed
 
 __all__ = ["Appender", "checked_time"]
@@ -46,7 +46,7 @@ class Appender:
         may, or raises. None: where there is no room, RingFullError.
     """
 
-    __slots__ = ("_block", "_is_closed", "_plan", "_scratch", "_targets", "_timed", "guard")
+    __slots__ = ("__weakref__", "_block", "_is_closed", "_plan", "_scratch", "_targets", "_timed", "guard")
 
     def __init__(self, block: Block, *, timed: bool, guard: Callable[[int], None] | None = None) -> None:
         self._block = block
@@ -164,6 +164,9 @@ class Appender:
                 target.point_at(None)
         self._plan = None
         self._is_closed = True
+        if self.guard is None:
+            # A compiled loop that still has the ring's handle asks here. A file says it for itself.
+            self._block.counters[HALTED] = 1
 
 
 def _time_error(rows: Array, bad: int) -> RowTimeError:

@@ -182,6 +182,7 @@ class Ring:
         >>> ring[:]
         array([3])
         """
+        self._check_writer()
         self._block.trim_to(lookups.checked_count(n))
 
     def clear(self) -> None:
@@ -203,7 +204,11 @@ class Ring:
         >>> len(ring), ring.written
         (0, 1)
         """
+        self._check_writer()
         self._block.trim_to(0)
+
+    def _check_writer(self) -> None:
+        """Raise where this process may not take rows away."""
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         rows = self._block.last(len(self._block))

@@ -75,6 +75,7 @@ _WRITER_AT, _COUNTERS_AT, _TEXT_AT, _PAGE = 64, 512, 1024, 4096
 
 _NAP = 0.0002  # between two looks whether there is room
 _LOOK = 0.25  # between two looks whether the follower is alive
+_GRACE = 10.0  # that a recorder that has died is waited for: another one is started within two seconds
 
 
 class Description(NamedTuple):
@@ -168,6 +169,8 @@ def dtype_of_text(text: str) -> np.dtype[Any]:
 
 def _text_of(dtype: np.dtype[Any], units: Mapping[str, str], notes: Mapping[str, Any]) -> bytes:
     names = dtype.names or ()
+    if units.get("t", "s") != "s":
+        raise SchemaError(f'expected times in seconds, "s", found the unit {units["t"]!r}: convert them')
     for name, unit in units.items():
         if name not in names or not isinstance(unit, str):
             raise SchemaError(f"expected units as text for the columns {names}, found {name!r}: {unit!r}")
@@ -222,7 +225,18 @@ class RingFile:
         What is called when it may not any more.
     """
 
-    __slots__ = ("__weakref__", "_is_watched", "_lock", "_memory", "about", "block", "is_writer", "path", "when_over")
+    __slots__ = (
+        "__weakref__",
+        "_is_watched",
+        "_lock",
+        "_lost_since",
+        "_memory",
+        "about",
+        "block",
+        "is_writer",
+        "path",
+        "when_over",
+    )
 
     def __init__(self, path: Path, about: Description, memory: Array, head_bytes: int) -> None:
         self.path = path
@@ -230,8 +244,9 @@ class RingFile:
         self._memory = memory
         self.block = Block(about.capacity, about.dtype, memory[_COUNTERS_AT:], head_bytes - _COUNTERS_AT)
         self.is_writer = False
-        self.when_over: list[Callable[[], object]] = []
+        self.when_over: list[weakref.WeakMethod[Callable[[], object]]] = []
         self._is_watched = False
+        self._lost_since: float | None = None
         self._lock: system.Lock | None = None
 
     def _take_lock(self, path: Path) -> bool:
@@ -364,6 +379,9 @@ class RingFile:
 
     def close(self) -> None:
         """Stop writing; the file stays."""
+        if self.is_writer:
+            # Compiled loops that still have the ring's handle ask here; who takes it over takes it back.
+            counters_of.say(self.block.counters, counters_of.HALTED, 1)
         self._stop()
         if self._lock is not None:
             self._lock.release()
@@ -375,8 +393,10 @@ class RingFile:
 
     def _stop(self) -> None:
         self.is_writer = False
-        for stop in self.when_over:
-            stop()
+        for reference in self.when_over:
+            stop = reference()
+            if stop is not None:
+                stop()
 
     def _sign(self) -> None:
         """Say who writes."""
@@ -474,10 +494,12 @@ class RingFile:
         """Do what the policy says where the follower has died."""
         counters = self.block.counters
         if self.block.keep != counters_of.TAKEN_ONLY or not self.has_lost_its_follower():
-            return
-        if self.block.counts[counters_of.POLICY] == counters_of.REFUSE:
+            self._lost_since = None
+        elif self.block.counts[counters_of.POLICY] == counters_of.REFUSE:
             counters_of.say(counters, counters_of.HALTED, 1)
-        else:
+        elif self._lost_since is None:
+            self._lost_since = time.monotonic()
+        elif time.monotonic() - self._lost_since > _GRACE:
             self._overwrite("has ended")
 
     def _overwrite(self, reason: str) -> None:

@@ -249,7 +249,7 @@ class Session:
             name = accumulator.save(self._file(self._files[path]), self._log_format)
         else:
             accumulator.close()
-            name = self._take_home(accumulator.recording)
+            name = self._take_home(accumulator)
         self.collector.add_static_data(name, path)
         self.collector.add_static_data(sum(map(len, accumulator.segments)), f"{path}_rows")
         self.collector.add_static_data(accumulator.get_fps(), f"{path}_rate")
@@ -262,13 +262,15 @@ class Session:
         """Return the path of one of the session's files."""
         return self.folder / f"{self.session_id}_{name}"
 
-    def _take_home(self, log: Path) -> str | None:
+    def _take_home(self, accumulator: Any) -> str | None:
         """Have a log that was recorded in the session's folder; return its name, or None where it has no rows."""
+        log: Path = accumulator.recording
         home = self.folder / log.name
         if log.exists() and not (home.exists() and home.samefile(log)):
             with replacing(home) as file, log.open("rb") as recorded:
                 shutil.copyfileobj(recorded, file)
             log.unlink()
+            accumulator.recording = home
         return log.name if home.exists() else None
 
     def _find_free_id(self, *names: str) -> None:

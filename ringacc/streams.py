@@ -365,7 +365,8 @@ class Follower:
             file = RingFile.open(path, writable=True)
             counters = file.block.counters
             start = self._resume.get(file.about.identity, counters_of.look(counters, counters_of.TAKEN))
-            counters[counters_of.HALTED] = 0  # of a follower before this one
+            if not file.ended:
+                counters[counters_of.HALTED] = 0  # of a follower before this one
             if self._policy is not None and self._sets_policy(file):
                 if file.block.keep != counters_of.TAKEN_ONLY:
                     self._keep_without = file.block.keep

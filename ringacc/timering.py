@@ -7,6 +7,7 @@ they lie, and how they are found (``lookups``).
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, SupportsIndex, overload
@@ -113,10 +114,8 @@ class TimeRing(Ring):
 
         Raises
         ------
-        RingExistsError
-            (a FileExistsError) A ring is there; where its writer is gone, it may hold rows that nobody has saved.
-        RingSpaceError, MissingFileError
-            (OSErrors) There is no room for it, or no such folder: nothing was made.
+        RingExistsError, RingSpaceError, MissingFileError
+            (OSErrors) A ring is there, which may hold rows that nobody has saved; no room for it; no such folder.
         CapacityError, SchemaError
             As in `TimeRing`.
 
@@ -151,10 +150,8 @@ class TimeRing(Ring):
 
         Raises
         ------
-        RingBusyError
-            (a BlockingIOError) Its writer is alive.
-        MissingFileError, RingFormatError
-            As `open`.
+        RingBusyError, MissingFileError, RingFormatError
+            Its writer is alive (a BlockingIOError); as `open`.
 
         Notes
         -----
@@ -189,7 +186,7 @@ class TimeRing(Ring):
         Returns
         -------
         RingReader
-            Which has the look-ups of `TimeRing`, as copies; nobody notices it.
+            With the look-ups of `TimeRing`, as copies.
 
         Raises
         ------
@@ -207,11 +204,9 @@ class TimeRing(Ring):
         --------
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with TimeRing.create(folder + "/tail", 1000, {"x": "f8"}) as track:
-        ...         tail = TimeRing.open(folder + "/tail")
-        ...         track.append(0.5, (1.0,))
-        ...         tail.at(0.5)["x"]
-        np.float64(1.0)
+        ...     with TimeRing.create(folder + "/tail", 1000, {"x": "f8"}):
+        ...         len(TimeRing.open(folder + "/tail"))
+        0
         """
         return RingReader(RingFile.open(path_of(path)))
 
@@ -227,7 +222,7 @@ class TimeRing(Ring):
         made = Appender(self._block, timed=True, guard=None if self._file is None else self._file.make_room)
         self._appenders.append(made)
         if self._file is not None:
-            self._file.when_over.append(made.close)
+            self._file.when_over.append(weakref.WeakMethod(made.close))
         return made
 
     @property
@@ -254,7 +249,7 @@ class TimeRing(Ring):
         Parameters
         ----------
         keep
-            Leave the file, to be taken over or recovered.
+            Leave the file.
 
         Notes
         -----
@@ -287,8 +282,8 @@ class TimeRing(Ring):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self.close(keep=error is not None)
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self.close(keep=kind is not None)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -297,10 +292,15 @@ class TimeRing(Ring):
 
     @property
     def jit(self) -> Handle:
-        """The ring for a user's own ``@njit`` loop; see `ringacc.jit`. Of a ring file, while this process writes it."""
+        """The ring for a user's own ``@njit`` loop; see `ringacc.jit`. Valid while this process writes the ring."""
+        self._check_writer()
         if self._file is not None:
             self._file.watch()
         return handle_of(self._block)
+
+    def _check_writer(self) -> None:
+        if self._file is not None:
+            self._file.check()
 
     def __repr__(self) -> str:
         return f"<TimeRing of {len(self)} of {self.capacity} rows {self.columns}>"
@@ -334,7 +334,6 @@ class TimeRing(Ring):
         Examples
         --------
         >>> track = TimeRing(10, {"x": "f8"})
-        >>> track.append(0.5, (1.0,))
         >>> track.append(0.6, (None,))
         Traceback (most recent call last):
             ...
@@ -596,4 +595,5 @@ declare the field otherwise
         >>> track["t"]
         array([0.5, 1. ])
         """
+        self._check_writer()
         self._block.trim_to(lookups.from_time(self._block, t))

@@ -29,3 +29,11 @@ def recordings():
     if not DATA.is_dir():
         pytest.skip(f"needs the recordings in {DATA}")
     return DATA
+
+
+@pytest.fixture
+def rings(tmp_path, monkeypatch):
+    """Let rings lie in a folder of the test's own; give it."""
+    folder = tmp_path / "rings"
+    monkeypatch.setenv("RINGACC_RINGS", str(folder))
+    return folder

@@ -322,7 +322,7 @@ class DataFrameAccumulator(SegmentedAccumulator):
              t  vigour
         0  0.1     0.5
         """
-        if self._recording is not None and self._recording.is_closed:
+        if self._recording is not None and self._recording.is_closed and not self.is_empty():
             return tables.load(self._recording.out)
         return tables.to_frame(self.blocks())
 

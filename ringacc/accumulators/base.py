@@ -250,8 +250,14 @@ class SegmentedAccumulator(Accumulator):
 
     @property
     def recording(self) -> Path | None:
-        """The log that the rows are recorded to; None where they are not."""
+        """The log that the rows are recorded to; None where they are not. May be set to where a whole log was moved."""
         return None if self._recording is None else self._recording.out
+
+    @recording.setter
+    def recording(self, path: Path) -> None:
+        if self._recording is None or not self._recording.is_closed:
+            raise RecorderError(f"expected a recording that is closed, whose log was moved to {path}, found none")
+        self._recording.out = path
 
     def close(self) -> None:
         """End the recording, if there is one, and wait until its log is whole: no row can come any more.

@@ -79,21 +79,26 @@ loses nothing. Started again after it was killed itself, it goes on where it
 was. When the disk is full, rows wait in the ring until there is room.
 
 RING is the path of a ring file or of the folder of a stream, or the name of
-one in the folder for rings.
+one in the folder for rings: see ringacc inspect.
 """
 
 _RECOVER = """\
 Save what a crash has left: every row that the writer had put in, once, in
 order, from the recording (OUT.recording, whole or cut) and the ring's tail.
 
-RING is a ring file, the folder of a stream or a recording, or a folder with
-several of these; then OUT is a folder. Nothing is taken away.
+RING is a ring or a recording, by its path or its name, or a folder with
+several of these; then OUT is a folder. A ring that a process still writes, or
+takes rows from, is refused. Nothing is taken away: ringacc inspect --clean
+does that.
 """
 
 _INSPECT = """\
 Say what is in a ring: columns, rows, rate, age of the last row, whether its
 writer is alive, rows missed. Without RING, list the rings in the folder for
 rings (the environment variable RINGACC_RINGS names another).
+
+--clean takes away rings that no process uses any more, those of crashes. One
+with rows that nobody has recorded or recovered stays, and the exit code is 1.
 """
 
 
@@ -183,7 +188,7 @@ def _add_ring_commands(commands: Any) -> None:
         "record", help="record a ring that another process writes", description=_RECORD, epilog=_ENDS,
         formatter_class=raw,
     )  # fmt: skip
-    record.add_argument("ring", type=Path, metavar="RING", help="the ring to record")
+    record.add_argument("ring", metavar="RING", help="the ring to record")
     record.add_argument("out", type=Path, metavar="OUT", help="the log to write, such as log.feather")
     record.add_argument(
         "--policy", choices=("block", "drop"), default="drop",
@@ -198,7 +203,7 @@ def _add_ring_commands(commands: Any) -> None:
     recover = commands.add_parser(
         "recover", help="save what a crash has left", description=_RECOVER, formatter_class=raw
     )
-    recover.add_argument("ring", type=Path, metavar="RING", help="the ring, recording or folder")
+    recover.add_argument("ring", metavar="RING", help="the ring, recording or folder")
     recover.add_argument(
         "out", type=Path, metavar="OUT", nargs="?",
         help="the log to write, or a folder (default: <name>_recovered.feather, here)",
@@ -207,7 +212,7 @@ def _add_ring_commands(commands: Any) -> None:
     inspect = commands.add_parser(
         "inspect", help="see which rings there are, and what is in them", description=_INSPECT, formatter_class=raw
     )
-    inspect.add_argument("ring", type=Path, metavar="RING", nargs="?", help="the ring, or a folder of rings")
+    inspect.add_argument("ring", metavar="RING", nargs="?", help="the ring, or a folder of rings")
     inspect.add_argument("--clean", action="store_true", help="take away rings that nobody uses any more")
     inspect.add_argument("--force", action="store_true", help="also those with rows that nobody has saved")
 
@@ -245,11 +250,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ...
     SystemExit: 0
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "inspect" and options.force and not options.clean:
+        parser.exit(2, "ringacc inspect: expected --force together with --clean, found it alone; add --clean\n")
     name = f"ringacc {options.command}"
     with Interrupt() as interrupt:
         try:
-            with _loading(getattr(options, "quiet", False)):
+            with _loading(_is_quiet(options)):
                 command = _command(options)
         except (RingaccError, OSError) as error:
             return _fail(name, error, 2)
@@ -282,6 +290,11 @@ def _command(options: argparse.Namespace) -> Any:
     from .replay import Replay
 
     return Replay(options.log, options.speed, options.format, options.out)
+
+
+def _is_quiet(options: argparse.Namespace) -> bool:
+    """Say whether nothing is to be shown but what was asked for: what ``inspect`` says may be read by a program."""
+    return getattr(options, "quiet", False) or (options.command in ("inspect", "recover") and not sys.stdout.isatty())
 
 
 @contextmanager

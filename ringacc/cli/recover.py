@@ -6,15 +6,27 @@ Belongs here: where the logs go, and what is said of them. May not be here: putt
 
 from __future__ import annotations
 
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from ..errors import SaveError
+from .. import tables
+from ..errors import MissingFileError, RingaccError, RingBusyError, SaveError
 from ..recorder import Log, Recovered, logs_in, recover
 from .interrupt import Interrupt
 from .rings import located
 from .terminal import Display, count
 
 __all__ = ["Recover"]
+
+_PATIENCE = 1.0  # seconds after which one wants to see that it goes on
+
+
+class _Interrupted(Exception):
+    """Ctrl-C came while a log was written."""
 
 
 class Recover:
@@ -35,36 +47,96 @@ class Recover:
     Threads: the main thread.
     """
 
-    def __init__(self, source: Path, out: Path | None) -> None:
-        self._logs = logs_in(source if source.is_dir() else located(source))
-        if out is None or len(self._logs) > 1 or out.is_dir():
-            folder = Path() if out is None else out
-            self._outs = [folder / f"{log.name}_recovered.feather" for log in self._logs]
-            if len(set(self._outs)) < len(self._outs):
-                self._outs = [folder / f"{log.name}_recovered_{place}.feather" for place, log in enumerate(self._logs)]
-        else:
-            self._outs = [out]
+    def __init__(self, source: str, out: Path | None) -> None:
+        logs = _logs(source)
+        self._alive = [log for log in logs if log.is_alive()]
+        self._logs = [log for log in logs if log not in self._alive]
+        if not self._logs:
+            raise RingBusyError(_refusal(self._alive[0]))
+        self._outs = _outs(self._logs, out, is_folder=len(logs) > 1)
         for path in self._outs:
+            tables.format_of(path)
             if path.exists():
                 raise SaveError(f"{path}: expected no file there yet, found one: choose another, or move it away")
 
     def run(self, interrupt: Interrupt) -> int:
-        """Save all logs that were found, and give the exit code: 1 where rows are known to be missing."""
-        display = Display("ringacc recover")
-        missed = 0
+        """Save all logs that were found, and give the exit code: 1 where rows are known to be missing.
+
+        One that cannot be saved does not keep the others from being saved.
+        """
+        for log in self._alive:
+            _complain(_refusal(log))
+        code = int(bool(self._alive))
         for log, out in zip(self._logs, self._outs, strict=True):
             if interrupt:
-                return interrupt.exit_code
-            out.parent.mkdir(parents=True, exist_ok=True)
-            with display:
-                found = recover(log, out, lambda rows: self._progress(display, rows))
-            missed += found.missed
-            display.say(_verdict(log, found))
-        return int(missed > 0)
+                break
+            try:
+                found = self._recover(log, out, interrupt)
+            except _Interrupted:
+                _complain(f"{out}: not saved, because of an interrupt: what it was to be made from is still there")
+            except (RingaccError, OSError) as error:
+                if len(self._logs) == 1:
+                    raise
+                _complain(f"{log.name}: {' '.join(str(error).split())}")
+                code = 1
+            else:
+                print(_verdict(log, found), flush=True)
+                code = max(code, int(found.missed > 0))
+        return interrupt.exit_code if interrupt else code
 
-    def _progress(self, display: Display, rows: int) -> None:
-        if display.is_due():
-            display.show({"rows": str(rows)}, 0.0)
+    def _recover(self, log: Log, out: Path, interrupt: Interrupt) -> Recovered:
+        """Save a log; where that takes long, show how far it is."""
+        out.parent.mkdir(parents=True, exist_ok=True)
+        display = Display(f"ringacc recover {log.name}")
+        began = time.monotonic()
+        with ExitStack() as shown:
+
+            def progress(rows: int) -> None:
+                if interrupt:
+                    raise _Interrupted
+                if time.monotonic() - began > _PATIENCE and display.is_due():
+                    if display.in_place and not display.is_shown:
+                        shown.enter_context(display)
+                    display.show({"rows": str(rows)}, None)
+
+            return recover(log, out, progress)
+
+
+def _logs(source: str) -> list[Log]:
+    """Give the logs that are meant: by their ring, their recording, the name of what was recorded to, or a folder."""
+    path = Path(source)
+    recording = path.with_name(f"{path.name}.recording") if path.name else path
+    if path.is_dir():
+        try:
+            return logs_in(path)
+        except MissingFileError:  # a folder of something else, called as a ring may be
+            if os.path.dirname(source):
+                raise
+    elif not path.exists() and recording.is_dir():
+        return logs_in(recording)
+    return logs_in(located(source))
+
+
+def _outs(logs: Sequence[Log], out: Path | None, *, is_folder: bool) -> list[Path]:
+    """Give where each log goes."""
+    if out is not None and not out.is_dir():
+        if not is_folder:
+            return [out]
+        if out.exists() or out.suffix[1:] in (*tables.FORMATS, "h5"):
+            raise SaveError(f"{out}: expected a folder, for {count(len(logs), 'log')}, found the name of a file")
+    folder = Path() if out is None else out
+    names = [log.name for log in logs]
+    if len(set(names)) < len(names):
+        names = [f"{name}_{place}" for place, name in enumerate(names)]
+    return [folder / f"{name}_recovered.feather" for name in names]
+
+
+def _refusal(log: Log) -> str:
+    """Say why a log that is alive is not saved."""
+    return (
+        f"{log.rings}: expected what a crash has left, found a process that writes or takes its rows: end that one, or "
+        "record the ring with `ringacc record`"
+    )
 
 
 def _verdict(log: Log, found: Recovered) -> str:
@@ -79,3 +151,7 @@ def _verdict(log: Log, found: Recovered) -> str:
         said.append(f"times are seconds since {found.t0.isoformat()}")
     said.append(f"{count(found.missed, 'row')} missing" if found.missed else "none missing")
     return ", ".join(said)
+
+
+def _complain(text: str) -> None:
+    print(f"ringacc recover: {text}", file=sys.stderr, flush=True)

@@ -88,6 +88,11 @@ class Display:
         if self._live is not None:
             self._live.stop()
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether something is redrawn just now."""
+        return self._live is not None and self._live.is_started
+
     def is_due(self) -> bool:
         """Say whether it is time to show something again; asked often, it is true at an even pace."""
         now = time.monotonic()
@@ -100,9 +105,9 @@ class Display:
 
     def say(self, text: str) -> None:
         """Write a line that stays, above what is redrawn."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=not self.in_place)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=not self.is_shown)
 
-    def show(self, status: Mapping[str, str], done: float, traces: Sequence[Trace] = ()) -> None:
+    def show(self, status: Mapping[str, str], done: float | None, traces: Sequence[Trace] = ()) -> None:
         """Show how the command stands.
 
         Parameters
@@ -110,7 +115,7 @@ class Display:
         status
             Labels and what they stand at; an empty label is left out.
         done
-            How much of the work is done, 0 to 1.
+            How much of the work is done, 0 to 1; None: nobody knows.
         traces
             What is drawn over the last ``TRACE_SECONDS``, the most important first; lines without a terminal have the
             last values of the first two.
@@ -121,13 +126,16 @@ class Display:
         else:
             self._live.update(self._drawing(status, done, traces), refresh=True)
 
-    def _drawing(self, status: Mapping[str, str], done: float, traces: Sequence[Trace]) -> Group:
+    def _drawing(self, status: Mapping[str, str], done: float | None, traces: Sequence[Trace]) -> Group:
         """Draw title, status, progress and as many traces as the terminal is high."""
         width, height = self.console.size
         head = self._head(status, width)
         shown = traces[: max(0, height - len(head) - 2)]
+        lines = self._trace_lines(shown, width)
+        if done is None:
+            return Group(*head, *lines)
         bar = Padding(ProgressBar(total=1.0, completed=min(done, 1.0), width=min(width, 80)), 0)
-        return Group(*head, bar, *self._trace_lines(shown, width))
+        return Group(*head, bar, *lines)
 
     def _head(self, status: Mapping[str, str], width: int) -> list[Text]:
         """Write title and status in as many lines as they need, a label and its value in one."""

@@ -23,7 +23,7 @@ TROUBLE    what keeps the follower from taking rows: an errno, or 0
 KEEP       what becomes of the oldest row of a full ring when one more comes: ``OVERWRITE`` it;
            only if it is ``TAKEN_ONLY``; ``NEVER``
 POLICY     what the writer does where it would have to wait for the follower: ``WAIT``, and overwrite
-           when it is gone; ``DROP`` the oldest row and count it; or wait, and ``REFUSE`` when it is gone
+           when it is gone for long; ``DROP`` the oldest row and count it; or wait, and ``REFUSE`` when it is gone
 HALTED     not 0: no append is to take the fast way, because there is something to be said first
 ENDED      what the writer has said last: 0, ``CLOSED`` or ``CONTINUED`` (in the next ring of a stream)
 ========== ==================================================================================
@@ -110,6 +110,7 @@ WAIT, DROP, REFUSE = range(3)
 CLOSED, CONTINUED = 1, 2
 
 _PIECE_BYTES = 8192
+_LOOKS = 4
 
 
 @inner
@@ -212,11 +213,16 @@ def snapshot(counters: Any, into: Any, floor: int) -> None:
 
     All rows that the copy counts were there, and whole, when it was made; those before ``floor`` are left out.
     """
-    # The newest row first: of what is loaded later, nothing is older than it.
-    into[WRITTEN] = load_acquire(counters, WRITTEN)
-    for place in range(1, COUNTERS_LENGTH):
-        if place != TRIMMED:
-            into[place] = counters[place]
+    # The newest row first: of what is loaded later, nothing is older than it. Once more where rows came meanwhile, so
+    # that all counters are of one moment, but not for ever.
+    for _ in range(_LOOKS):
+        into[WRITTEN] = load_acquire(counters, WRITTEN)
+        for place in range(1, COUNTERS_LENGTH):
+            if place != TRIMMED:
+                into[place] = counters[place]
+        fence_acquire()
+        if load_acquire(counters, WRITTEN) == into[WRITTEN]:
+            break
     trimmed = max(load_acquire(counters, TRIMMED), floor)
     into[TRIMMED] = min(trimmed, into[WRITTEN])
 

@@ -22,6 +22,8 @@ __all__ = ["POLICIES", "RecorderProcess"]
 #: What the writer of a ring does where the recorder does not keep up, by the names that users have for it.
 POLICIES = {"block": WAIT, "drop": DROP}
 
+_HOME = str(Path(__file__).resolve().parents[2])
+_COMMAND = "from ringacc.cli import main; sys.exit(main())"
 _MOST_STARTS = 5
 
 
@@ -59,7 +61,8 @@ class RecorderProcess:
         self._starts += 1
         words = ["record", str(self._source), str(self.out), "--policy", self._policy, "--with-parent", "--quiet"]
         return subprocess.Popen(
-            [sys.executable, "-m", "ringacc", *words],
+            # Safe: not from the folder that this process works in. And the package from where it is here.
+            [sys.executable, "-P", "-c", f"import sys; sys.path.append({_HOME!r}); {_COMMAND}", *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             # Ctrl-C is for this process, which ends the recorder when its rows are all there.

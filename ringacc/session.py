@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .collector import DataCollector
-from .errors import EntryClashError, EntryNameError, FormatError, SessionSaveError
+from .errors import EntryClashError, EntryNameError, FormatError, RecorderError, SaveError, SessionSaveError
 from .metadata.tree import entry_path
 from .whole import replacing
 
@@ -67,6 +67,8 @@ class Session:
         For a session id that cannot begin a file's name; "_" ends it, for stytra's readers.
     FormatError
         For an unknown format.
+    ValueError
+        For an unknown policy.
 
     Notes
     -----
@@ -116,8 +118,9 @@ class Session:
         self._files: dict[str, str] = {}
         self._told: set[str] = set()
         self._has_free_id = False
+        self._at_home: set[Path] = set()
         self._record_to = self._folder_to_record_to(record_to)
-        self._record_policy = record_policy
+        self._record_policy = _checked_policy(record_policy)
 
     def _folder_to_record_to(self, record_to: bool | str | os.PathLike[str]) -> Path | None:
         """Return the folder that logs are recorded in, if they are."""
@@ -180,15 +183,36 @@ class Session:
             if entry in self.collector:
                 raise EntryClashError(f"expected no entry yet at {entry!r}, found one; call the log otherwise")
         if self._record_to is not None:
-            self._find_free_id(name)
-            self._record_to.mkdir(parents=True, exist_ok=True)
-            accumulator.start_recording(
-                self._record_to / self._file(f"{name}.{self._log_format}").name, self._record_policy
-            )
+            self._start_recording(accumulator, name, self._record_to)
         for entry in entries:
             self.collector.add_static_data(None, entry)
         self._logs[path] = accumulator
         self._files[path] = name
+
+    def _start_recording(self, accumulator: Any, name: str, folder: Path) -> None:
+        """Have the rows of an accumulator recorded, under a name that is free here and where it is taken at the end."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SaveError(
+                error.errno,
+                f"expected a folder to record in, found none that can be made: {error.strerror}",
+                str(folder),
+            ) from error
+        self._find_free_id(name)
+        home = self._file(f"{name}.{self._log_format}")
+        if home.exists():
+            raise _in_the_way(home)
+        # Other sessions of the same second see at once, before the recorder is up, that the name is taken.
+        mark = folder / f"{home.name}.recording"
+        is_new = not mark.exists()
+        mark.mkdir(exist_ok=True)
+        try:
+            accumulator.start_recording(folder / home.name, self._record_policy)
+        except BaseException:
+            if is_new:
+                mark.rmdir()
+            raise
 
     def save(self) -> tuple[Path, ...]:
         """Write every log, in the order they were given, and then the metadata and the config.
@@ -250,6 +274,11 @@ class Session:
         else:
             accumulator.close()
             name = self._take_home(accumulator)
+            if name is None and any(map(len, accumulator.segments)):
+                raise RecorderError(
+                    f"expected the log {accumulator.recording}, found none, though there were rows: save them with "
+                    f"`ringacc recover {accumulator.recording}`"
+                )
         self.collector.add_static_data(name, path)
         self.collector.add_static_data(sum(map(len, accumulator.segments)), f"{path}_rows")
         self.collector.add_static_data(accumulator.get_fps(), f"{path}_rate")
@@ -267,8 +296,11 @@ class Session:
         log: Path = accumulator.recording
         home = self.folder / log.name
         if log.exists() and not (home.exists() and home.samefile(log)):
+            if home.exists() and home not in self._at_home:
+                raise _in_the_way(home)
             with replacing(home) as file, log.open("rb") as recorded:
                 shutil.copyfileobj(recorded, file)
+            self._at_home.add(home)
             log.unlink()
             accumulator.recording = home
         return log.name if home.exists() else None
@@ -283,7 +315,11 @@ class Session:
         there = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
         taken = files | {f"{name}.recording" for name in files}
         found, number = self.session_id, 1
-        while any(f"{found}_{name}" in there for name in taken):
+        # Another session that records now will have metadata of its id, whatever its logs are called.
+        recorded = [name for name in there if name.endswith(".recording")]
+        while any(f"{found}_{name}" in there for name in taken) or any(
+            name.startswith(f"{found}_") for name in recorded
+        ):
             number += 1
             found = f"{self.session_id}-{number}"
         self.session_id = found
@@ -293,6 +329,17 @@ class Session:
         if name in self._told or name not in self.collector:
             self.collector.add_static_data(value, name)
             self._told.add(name)
+
+
+def _checked_policy(policy: Literal["drop", "block"]) -> Literal["drop", "block"]:
+    """Return a policy, or raise ValueError for what is none."""
+    if policy not in ("drop", "block"):
+        raise ValueError(f"expected a record_policy of 'drop' or 'block', found {policy!r}")
+    return policy
+
+
+def _in_the_way(file: Path) -> SaveError:
+    return SaveError(f"{file}: expected no file there yet, found one: move it away, or call the log otherwise")
 
 
 def _check_file_name(name: str) -> None:

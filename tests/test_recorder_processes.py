@@ -19,7 +19,7 @@ import pytest
 from recorder_stage import COMMAND, FIELDS, LIMIT, Acknowledged, Stage, ring_file, rows_of, saved_numbers, until
 
 import ringacc
-from ringacc import TimeRing
+from ringacc import TimeRing, ringfile
 from ringacc.cli import main
 from ringacc.errors import RecorderWarning
 from ringacc.kernels.rows import OVERWRITE, TAKEN_ONLY
@@ -130,7 +130,7 @@ def test_with_drop_missed_rows_are_counted_everywhere(stage, ring, tmp_path, cap
     assert ring.health().missed == 590
     assert main(["inspect", str(ring.path)]) == 0
     said = capsys.readouterr().out
-    assert re.search(r"alive, 1610 taken, 590 missed", said)
+    assert "1610 taken, 590 missed" in said
     assert "trouble" not in said
     # The policy holds again.
     assert ring.file.block.keep == TAKEN_ONLY
@@ -246,8 +246,9 @@ def test_a_writer_that_dies_loses_nothing(stage, tmp_path, number):
     assert not path.exists()
 
 
-def test_a_writer_goes_on_when_its_recorder_has_died(stage, ring, tmp_path):
-    """A writer whose recorder was killed waits a moment, says so once, and overwrites; the next one counts it."""
+def test_a_writer_goes_on_when_its_recorder_has_died(stage, ring, tmp_path, monkeypatch):
+    """A writer whose recorder was killed waits for a while, says so once, and overwrites; the next one counts it."""
+    monkeypatch.setattr(ringfile, "_GRACE", 0.3)
     out = tmp_path / "log.feather"
     recorder = recorded(stage, ring, out, "--policy", "block")
     ring.extend(rows_of(0, 10))

@@ -59,7 +59,10 @@ class Inspect:
         self._force = force
         self._console = Console(highlight=False)
         if take_away and self._ring is not None and not self._stale():
-            raise RingBusyError(f"{self._ring}: expected a ring that nobody uses, found a process that does: end it")
+            raise RingBusyError(
+                f"{self._ring}: expected a ring that nobody uses, found one that a process writes or takes "
+                "rows from: end that process"
+            )
 
     def run(self, interrupt: Interrupt) -> int:
         """Say what there is, and take away what is to be; give the exit code: 1 where stale rings stay."""
@@ -82,11 +85,10 @@ class Inspect:
             print_table(self._console, [["", "rows", "state".ljust(widest)], *lines])
         if stale:
             parts = sum(path.suffix == ".part" for path in stale)
-            things = [count(len(stale) - parts, "ring")] if len(stale) > parts else []
-            things += [f"{count(parts, 'file')} that were to be rings"] if parts else []
+            things = [f"{count(len(stale) - parts, 'ring')} that nobody uses"] if len(stale) > parts else []
+            things += [f"{count(parts, 'file')} of no ring"] if parts else []
             self._say(
-                f"\n{' and '.join(things)} that nobody uses: `ringacc recover` saves rows, `ringacc inspect --clean` "
-                "cleans"
+                f"\n{' and '.join(things)}: `ringacc recover` saves rows, `ringacc inspect --clean` takes them away"
             )
 
     def _stale(self) -> list[Stale]:
@@ -137,19 +139,22 @@ class Inspect:
         facts = {
             "ring": str(path),
             "rows": f"{len(reader)} of {reader.capacity}, {reader.written} written, {health.overwritten} overwritten",
-            "rate": f"{reader.fps(1000):.1f} Hz by their times, {rate}",
-            "last row": f"t = {reader.last(1)['t'][0]:.6f} s, {age}" if len(reader) else "none",
+            "rate": f"{reader.fps(1000):.1f} Hz by their times{rate}",
+            "last row": f"t = {reader.last(1)['t'][0]:.6f} s{age}" if len(reader) else "none",
             "times": f"{health.repeats} repeated, {health.backward} backward, largest gap {health.largest_gap:.6f} s",
             "writer": f"{_writer_state(file)}: process {process} on {machine}{written}",
-            "recorder or consumer": f"{_follower_state(file)}, {file.taken} taken, {file.missed} missed",
+            "recorder or consumer": _follower_state(file),
         }
+        if file.about.notes.get("kind", NUMBERS) != NUMBERS:
+            for label in ("rate", "last row", "times"):  # the times are in the bytes
+                del facts[label]
+            facts["columns"] = "none: the rows are objects, each as the bytes that pickle makes of it"
         if file.trouble:
             said = os.strerror(file.trouble) if file.trouble > 0 else "no reason is known"
             facts["trouble"] = f"rows cannot be written to the disk: {said} (error {file.trouble})"
         for label, text in facts.items():
             self._say(f"{label:<21} {text}")
-        if file.about.notes.get("kind", NUMBERS) != NUMBERS:
-            self._say(f"{'columns':<21} none: the rows are objects, each as the bytes that pickle makes of it")
+        if "columns" in facts:
             return
         units = reader.units
         rows = [["column", "dtype", "unit"]]
@@ -203,17 +208,18 @@ def _writer_state(file: RingFile) -> str:
 
 def _follower_state(file: RingFile) -> str:
     """Say who takes the rows."""
+    counts = f"{file.taken} taken, {file.missed} missed"
     if not file.has_follower():
-        return "died" if file.has_lost_its_follower() else "none"
-    notes = (follower_notes(file.path.parent if "segment" in file.about.notes else file.path)) or {}
-    said = f"alive: process {notes['process']}" if "process" in notes else "alive"
-    return f"{said}, in {notes['recording']}" if "recording" in notes else said
+        return f"{'died' if file.has_lost_its_follower() else 'none'}, {counts}"
+    notes = follower_notes(file.path.parent if "segment" in file.about.notes else file.path) or {}
+    process = f": process {notes['process']}" if "process" in notes else ""
+    return f"alive, {counts}{process}{' to ' + notes['recording'] if 'recording' in notes else ''}"
 
 
 def _pace(reader: RingReader, interrupt: Interrupt) -> tuple[str, str]:
-    """Look for a moment how fast rows come, and when the last one came."""
+    """Look for a moment how fast rows come, and when the last one came; "" where no more come."""
     if not reader.is_written:
-        return "no more come", "no more come"
+        return "", ""
     began = time.monotonic()
     first = newest = reader.written
     came = None
@@ -223,9 +229,9 @@ def _pace(reader: RingReader, interrupt: Interrupt) -> tuple[str, str]:
             newest, came = written, now
         time.sleep(_NAP)
     if came is None:
-        return "0.0 Hz just now", f"more than {1000 * (now - began):.0f} ms ago"
+        return ", 0.0 Hz just now", f", more than {1000 * (now - began):.0f} ms ago"
     now = time.monotonic()
-    return f"{(newest - first) / (now - began):.1f} Hz just now", f"{1000 * (now - came):.0f} ms ago"
+    return f", {(newest - first) / (now - began):.1f} Hz just now", f", {1000 * (now - came):.0f} ms ago"
 
 
 def _dtype_text(dtype: np.dtype[Any]) -> str:

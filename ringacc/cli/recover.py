@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from .. import tables
-from ..errors import MissingFileError, RingaccError, RingBusyError, SaveError
+from ..errors import LogFileError, MissingFileError, RingaccError, RingBusyError, SaveError
 from ..recorder import Log, Recovered, logs_in, recover
 from .interrupt import Interrupt
 from .rings import located
@@ -22,6 +22,7 @@ from .terminal import Display, count
 
 __all__ = ["Recover"]
 
+_LOGS = {f".{format}" for format in (*tables.FORMATS, "h5")}
 _PATIENCE = 1.0  # seconds after which one wants to see that it goes on
 
 
@@ -114,7 +115,10 @@ def _logs(source: str) -> list[Log]:
                 raise
     elif not path.exists() and recording.is_dir():
         return logs_in(recording)
-    return logs_in(located(source))
+    found = located(source)
+    if found.suffix.lower() in _LOGS:
+        raise LogFileError(f"{found}: expected a ring or a recording, found a log, which is whole as it is")
+    return logs_in(found)
 
 
 def _outs(logs: Sequence[Log], out: Path | None, *, is_folder: bool) -> list[Path]:
@@ -122,7 +126,7 @@ def _outs(logs: Sequence[Log], out: Path | None, *, is_folder: bool) -> list[Pat
     if out is not None and not out.is_dir():
         if not is_folder:
             return [out]
-        if out.exists() or out.suffix[1:] in (*tables.FORMATS, "h5"):
+        if out.exists() or out.suffix.lower() in _LOGS:
             raise SaveError(f"{out}: expected a folder, for {count(len(logs), 'log')}, found the name of a file")
     folder = Path() if out is None else out
     names = [log.name for log in logs]

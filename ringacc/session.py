@@ -303,7 +303,7 @@ class Session:
             self._at_home.add(home)
             log.unlink()
             accumulator.recording = home
-        return log.name if home.exists() else None
+        return log.name if accumulator.recording.exists() else None
 
     def _find_free_id(self, *names: str) -> None:
         """Settle on the session id, or the next one under which none of the files is there; once."""

@@ -48,14 +48,16 @@ __all__ = [
 #: The "kind" in the notes of a ring whose rows are what their dtype says.
 NUMBERS = "numbers"
 _SMALLEST = 64
+_DIGITS = 6  # of the number of a ring in a stream, at least
 
 
 def rings_of(path: Path) -> list[Path]:
     """Give the ring files of a stream in their order, or the one ring file that the path is of."""
     if path.is_file():
         return [path]
+    there = [found for found in path.glob("[0-9]*.ring") if found.stem.isdecimal() and len(found.stem) >= _DIGITS]
     # By length first: 1000000 comes after 999999.
-    return sorted(path.glob("[0-9]*.ring"), key=lambda found: (len(found.name), found.name))
+    return sorted(there, key=lambda found: (len(found.name), found.name))
 
 
 class StreamWriter:
@@ -112,7 +114,7 @@ class StreamWriter:
 
     def _created(self, dtype: np.dtype[Any], notes: Mapping[str, Any]) -> RingFile:
         """Make the next ring file, and the folder where it is not there."""
-        path, capacity = self._folder / f"{self._next:06}.ring", self._next_capacity()
+        path, capacity = self._folder / f"{self._next:0{_DIGITS}}.ring", self._next_capacity()
         while True:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:

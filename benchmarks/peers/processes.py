@@ -2,8 +2,8 @@
 
 Belongs here: what each process does, and what of it becomes a line. May not be here: how a line is printed.
 
-What is between two processes cannot take turns within a millisecond. So ours and theirs run in turn for some tenths of a
-second each, round by round, and the ratio is that of a round. Processes are spawned, and have imported and compiled
+What is between two processes cannot take turns within a millisecond. So ours and theirs run in turn for some tenths of
+a second each, round by round, and the ratio is that of a round. Processes are spawned, and have imported and compiled
 everything, before the time begins. The consumer's clock decides: from the word to begin to its last row.
 """
 
@@ -164,22 +164,22 @@ def queue_rows(scale: Scale) -> Iterator[Line]:
 
 @row("ring file")
 def ring_file(scale: Scale) -> Iterator[Line]:
-    """An append to a ring in a file, and to one in memory."""
+    """Compare an append to a ring in a file with one to a ring in memory."""
     stream = Stream(TURN)
-    with tempfile.TemporaryDirectory() as folder:
-        with (
-            TimeRing.create("benchmark", CAPACITY, FIELDS) as shared,
-            TimeRing.create(Path(folder) / "disk", CAPACITY, FIELDS) as on_disk,
-        ):
-            rings = {"memory": TimeRing(CAPACITY, FIELDS), "shared": shared, "disk": on_disk}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        TimeRing.create("benchmark", CAPACITY, FIELDS) as shared,
+        TimeRing.create(Path(folder) / "disk", CAPACITY, FIELDS) as on_disk,
+    ):
+        rings = {"memory": TimeRing(CAPACITY, FIELDS), "shared": shared, "disk": on_disk}
 
-            def filled(ring: TimeRing) -> None:
-                append = ring.append
-                for t, values in zip(stream.times, stream.rows, strict=True):
-                    append(t, values)
+        def filled(ring: TimeRing) -> None:
+            append = ring.append
+            for t, values in zip(stream.times, stream.rows, strict=True):
+                append(t, values)
 
-            works = {name: (lambda ring=ring: filled(ring)) for name, ring in rings.items()}
-            rounds = take_turns(works, scale.rounds, TURN, prepare=stream.advance)
+        works = {name: (lambda ring=ring: filled(ring)) for name, ring in rings.items()}
+        rounds = take_turns(works, scale.rounds, TURN, prepare=stream.advance)
     for name, where, target in (("shared", "memory file system", 1.3), ("disk", "disk", None)):
         yield compared(
             rounds,
@@ -245,7 +245,7 @@ def delay(scale: Scale) -> Iterator[Line]:
 
 @row("while recording")
 def while_recording(scale: Scale) -> Iterator[Line]:
-    """Appends at 10 kHz while another process records them."""
+    """Append at 10 kHz while another process records the rows."""
     name = "recording" if scale.save_rounds > 1 else "recording_quick"
     (found,) = in_fresh_process(name)
     note = f"{found['rows']} rows, {found['missed']} missed, all in the log; a call of the clock: {found['clock']} ns"
@@ -257,7 +257,7 @@ def while_recording(scale: Scale) -> Iterator[Line]:
 
 @row("recorded memory")
 def recorded_memory(scale: Scale) -> Iterator[Line]:
-    """The memory of a process that records, and of its recorder, as rows go up tenfold."""
+    """Tell the memory of a process that records, and of its recorder, as rows go up tenfold."""
     many, few = (10_000_000, 1_000_000) if scale.save_rounds > 1 else (400_000, 200_000)
     found = {}
     for rows in (few, many):
@@ -272,5 +272,3 @@ def recorded_memory(scale: Scale) -> Iterator[Line]:
         ours, theirs = found[many][who], found[few][who]
         yield Line("recorded memory", f"memory of the {who}, recording {many:,} rows", f"the same, {few:,} rows", "B",
                    ours, theirs, ours / theirs, target=1.1)  # fmt: skip
-
-

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from ..recorder import POLICIES, Recorder
 from .interrupt import Interrupt
@@ -25,6 +26,14 @@ __all__ = ["Record"]
 
 _MOST_DRAWN = 1000  # rows of a batch: there are fewer characters in a line
 _TRACES = 2
+
+
+class _Screen(Console):
+    """A console that ends no process where nobody reads what it shows."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the BrokenPipeError that it is called for."""
+        raise
 
 
 class Record:
@@ -57,7 +66,7 @@ class Record:
         self._recorder.report = _complain
         self._ring = source
         self._with_parent = with_parent
-        self._display = None if quiet else Display(f"ringacc record {source.name}")
+        self._display = None if quiet else Display(f"ringacc record {source.name}", _Screen(highlight=False))
         self._drawn = np.zeros(0, [("t", np.float64)])
         self._began = time.monotonic()
         self._told_of_missed = 0

@@ -63,7 +63,7 @@ def _found(places: Sequence[Path]) -> list[Path]:
     for place in places:
         if place.name:
             names = [place, *(place.with_name(place.name + extension) for extension in _EXTENSIONS)]
-            found += [path for path in names if is_ring(path)][:1]
+            found += sorted(filter(is_ring, names), key=lambda path: path.suffix not in _EXTENSIONS)[:1]
     found = list({path.resolve(): path for path in reversed(found)}.values())[::-1]
     return [path for path in found if path.suffix in _EXTENSIONS] or found[:1]
 

@@ -107,7 +107,10 @@ def logs_in(path: Path) -> list[Log]:
 
 def _of_ring(path: Path) -> Log:
     """Give the log of a ring or a stream, whose follower has noted where it records."""
-    notes = follower_notes(path) or {}
+    try:
+        notes = follower_notes(path) or {}
+    except RingFormatError:
+        notes = {}  # damaged: its recovery says so, and that of what lies beside it goes on
     recording = Path(notes["recording"]) if "recording" in notes else None
     if recording is not None and not recording.is_dir():
         recording = None

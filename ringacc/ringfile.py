@@ -103,13 +103,13 @@ class Description(NamedTuple):
 
 
 def path_of(path: str | os.PathLike[str]) -> Path:
-    """Give the path of a ring: a bare name is one in the folder for rings, and ".ring" is added where nothing is."""
+    """Give the path of a ring: a bare name is one in the folder for rings, and ".ring" is added."""
     found = Path(path)
     if not found.name:
         raise RingFileError(f"expected the name of a ring file, found {os.fspath(path)!r}")
     if found.parent == Path() and not os.fspath(path).startswith("."):
         found = system.rings_folder() / found
-    return found if found.suffix else found.with_suffix(".ring")
+    return found if found.suffix == ".ring" else found.with_name(f"{found.name}.ring")
 
 
 def follower_file(path: Path, notes: Mapping[str, Any]) -> Path:
@@ -227,6 +227,7 @@ class RingFile:
 
     __slots__ = (
         "__weakref__",
+        "_is_lost",
         "_is_watched",
         "_lock",
         "_lost_since",
@@ -245,7 +246,7 @@ class RingFile:
         self.block = Block(about.capacity, about.dtype, memory[_COUNTERS_AT:], head_bytes - _COUNTERS_AT)
         self.is_writer = False
         self.when_over: list[weakref.WeakMethod[Callable[[], object]]] = []
-        self._is_watched = False
+        self._is_watched = self._is_lost = False
         self._lost_since: float | None = None
         self._lock: system.Lock | None = None
 
@@ -389,6 +390,7 @@ class RingFile:
 
     def _lose(self) -> None:
         """Be a file of the parent's, in a forked child."""
+        self._is_lost = True
         self._stop()
 
     def _stop(self) -> None:
@@ -430,6 +432,11 @@ class RingFile:
         return _size_of(token) > 0 and not system.is_locked(token) and _size_of(token) > 0
 
     @property
+    def is_a_queue(self) -> bool:
+        """Whether its rows are for one consumer, and none of them may be lost."""
+        return self.block.counts[counters_of.POLICY] == counters_of.REFUSE
+
+    @property
     def taken(self) -> int:
         """Rows that the follower has taken."""
         return self.block.counts[counters_of.TAKEN]
@@ -465,8 +472,9 @@ class RingFile:
         """Raise where no row may be put in any more."""
         if not self.is_writer:
             raise RingClosedError(
-                f"{self.path}: expected a ring that this process writes, found one that is closed, or that belongs to "
-                "the process this one was forked from: nothing was written"
+                f"{self.path}: expected an open ring that this process writes, found "
+                f"{'that of the process this one was forked from' if self._is_lost else 'one that is closed'}: nothing "
+                "was written"
             )
         if self.block.counts[counters_of.HALTED]:
             raise QueueClosedError(
@@ -506,7 +514,7 @@ class RingFile:
         """Overwrite rows that were not taken from now on, and say so once."""
         counts = self.block.counts
         self.block.counters[counters_of.KEEP] = counters_of.OVERWRITE
-        waiting = counts[counters_of.WRITTEN] - counts[counters_of.TAKEN]
+        waiting = min(counts[counters_of.WRITTEN] - counts[counters_of.TAKEN], self.block.capacity)
         warnings.warn(
             f"{self.path}: the recorder {reason}: {waiting} rows wait in a ring of {self.block.capacity}, and from now "
             "on the oldest are overwritten; health().missed counts them",

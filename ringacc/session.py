@@ -11,7 +11,7 @@ import re
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from .collector import DataCollector
 from .errors import EntryClashError, EntryNameError, FormatError, RecorderError, SaveError, SessionSaveError
@@ -203,16 +203,8 @@ class Session:
         home = self._file(f"{name}.{self._log_format}")
         if home.exists():
             raise _in_the_way(home)
-        # Other sessions of the same second see at once, before the recorder is up, that the name is taken.
-        mark = folder / f"{home.name}.recording"
-        is_new = not mark.exists()
-        mark.mkdir(exist_ok=True)
-        try:
-            accumulator.start_recording(folder / home.name, self._record_policy)
-        except BaseException:
-            if is_new:
-                mark.rmdir()
-            raise
+        # This takes the name at once, before the recorder is up: other sessions of the same second see it.
+        accumulator.start_recording(folder / home.name, self._record_policy)
 
     def save(self) -> tuple[Path, ...]:
         """Write every log, in the order they were given, and then the metadata and the config.
@@ -265,6 +257,13 @@ class Session:
                 "what is not named here is written; save again once the cause is gone"
             ) from next(iter(failed.values()))
         return (*written, metadata)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Save, also where the block was left by an error."""
+        self.save()
 
     def _save_log(self, path: str, accumulator: Any) -> list[Path]:
         """Write one log and its entries; return its path, or nothing where there are no rows."""

@@ -376,8 +376,9 @@ class Follower:
                 counters_of.take(counters, start, 0)
                 if file.block.trimmed <= start:
                     counters[counters_of.KEEP] = counters_of.TAKEN_ONLY
-            # Rows that went before anybody followed were not missed.
-            self._is_fresh = file.block.keep == counters_of.OVERWRITE and file.about.identity not in self._resume
+            # Rows that went before anybody followed were not missed; those of a stream wait from the first one on.
+            is_alone = "segment" not in file.about.notes and file.about.identity not in self._resume
+            self._is_fresh = is_alone and file.block.keep == counters_of.OVERWRITE
             self._file, self._next = file, start
             return file
         return None

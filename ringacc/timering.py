@@ -101,7 +101,7 @@ class TimeRing(Ring):
         Parameters
         ----------
         path
-            Where. A name without a folder is one in `rings_folder`; ".ring" is added where there is no extension.
+            Where. A name without a folder is one in `rings_folder`; ".ring" is added unless it is there.
         capacity, fields, allow_overwrite
             As in `TimeRing`.
         units

@@ -16,9 +16,9 @@ from recorder_stage import FIELDS, rows_of, saved_numbers
 import ringacc
 from ringacc import NamedTupleQueue, TimeRing
 from ringacc.cli import main
-from ringacc.errors import LogFileError, RingBusyError, SaveError, SchemaError
+from ringacc.errors import LogFileError, RecorderWarning, RingBusyError, SaveError, SchemaError
 from ringacc.kernels.rows import DROP, WAIT
-from ringacc.recorder import Recorder, logs_in, recover
+from ringacc.recorder import Recorder, RecorderProcess, logs_in, recover
 from ringacc.recorder.parts import PartWriter, parts_in
 from ringacc.recorder.rows import RecordedRows
 from ringacc.streams import StreamWriter
@@ -55,6 +55,7 @@ def die(recorder):
     if recorder._part is not None:
         recorder._part.close()
     recorder._follower.leave()
+    recorder._lock.release()
 
 
 def close(ring):
@@ -362,7 +363,7 @@ def test_a_reset_forgets(tmp_path, when):
     if when == "alive":
         take(recorder)
         assert recorder.rows == 0
-        assert list((tmp_path / "log.feather.recording").iterdir()) == []
+        assert list((tmp_path / "log.feather.recording").glob("*.arrow")) == []
     begin(writer, 1, x="f8").extend([2.0], [[3.0]])
     if when == "alive":
         # Killed, and its next parts may take the place of none that is there.
@@ -497,3 +498,61 @@ def test_nothing_to_recover_is_said(tmp_path):
         logs_in(tmp_path)
     with pytest.raises(FileNotFoundError, match="found no"):
         logs_in(tmp_path / "nowhere")
+
+
+def for_each(ring, numbers):
+    """Append a row for each number."""
+    for number in numbers:
+        ring.append(float(number), (0.0,))
+
+
+def test_one_log_has_one_recorder(tmp_path):
+    """Two rings cannot be recorded to one log, at once or one after the other was killed; the first goes on."""
+    out = tmp_path / "log.feather"
+    first, second = StreamWriter(tmp_path / "a.stream", 100, WAIT), StreamWriter(tmp_path / "b.stream", 100, WAIT)
+    begin(first, x="f8").extend([0.0], [[1.0]])
+    begin(second, x="f8").extend([0.0], [[2.0]])
+    recorder = Recorder(tmp_path / "a.stream", out, WAIT)
+    with pytest.raises(RingBusyError, match="another process records to it"):
+        Recorder(tmp_path / "b.stream", out, WAIT)
+    take(recorder)
+    die(recorder)
+    with pytest.raises(LogFileError, match=r"found one of .*a\.stream"):
+        Recorder(tmp_path / "b.stream", out, WAIT)
+    with pytest.raises(SaveError, match="expected no recording there yet"):
+        RecorderProcess(tmp_path / "c.stream", out, "drop")
+    recorder = Recorder(tmp_path / "a.stream", out, WAIT)
+    first.close()
+    take(recorder)
+    recorder.finish()
+    recorder.close()
+    assert pd.read_feather(out)["x"].tolist() == [1.0]
+
+
+def test_rows_that_went_before_a_recorder_of_a_stream_came_were_missed(tmp_path):
+    """A stream is recorded from its first row on: what was dropped before the recorder was ready is counted."""
+    writer = StreamWriter(tmp_path / "a.stream", 100, DROP)
+    ring = begin(writer, x="f8")
+    with pytest.warns(RecorderWarning, match="100 rows wait in a ring of 100"):
+        for_each(ring, range(250))
+    recorder = Recorder(tmp_path / "a.stream", tmp_path / "log.feather", DROP)
+    take(recorder)
+    assert (recorder.rows, recorder.missed, ring.health().missed) == (100, 150, 150)
+    writer.close()
+    recorder.finish()
+    recorder.close()
+
+
+def test_rows_between_a_log_that_is_whole_and_a_ring_are_missing(tmp_path):
+    """Recorded to a log, let go, and gone round since: the recovery says that there is a gap."""
+    ring = TimeRing.create(tmp_path / "tail", 100, {"x": "f8"})
+    ring.extend(np.arange(10.0), np.zeros((10, 1)))
+    recorder = Recorder(ring.path, tmp_path / "log.feather", DROP)
+    take(recorder)
+    recorder.finish()
+    recorder.close()
+    for_each(ring, range(10, 150))
+    ring.close(keep=True)
+    (log,) = logs_in(ring.path)
+    found = recover(log, tmp_path / "rest.feather")
+    assert (found.rows, found.missed) == (100, 40)

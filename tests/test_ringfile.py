@@ -231,14 +231,14 @@ def test_fields_that_no_file_can_describe(path):
 
 
 def test_bare_name_is_one_in_the_rings_folder(tmp_path, monkeypatch):
-    """A name without a folder lies in the folder for rings, which is made; ".ring" is added where nothing is."""
+    """A name without a folder lies in the folder for rings, which is made; ".ring" is added."""
     folder = tmp_path / "of" / "rings"
     monkeypatch.setenv("RINGACC_RINGS", str(folder))
     assert ringacc.rings_folder() == folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     with TimeRing.create("tail", 4, FIELDS) as ring, TimeRing.create("eyes.xyz", 4, FIELDS):
         assert ring.path == TimeRing.open("tail").path == folder / "tail.ring"
-        assert names(folder) == ["eyes.xyz", "tail.ring"]
+        assert names(folder) == ["eyes.xyz.ring", "tail.ring"]
     assert names(folder) == []
 
 

@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from psygnal import Signal
@@ -276,6 +276,12 @@ class SegmentedAccumulator(Accumulator):
         """
         if self._recording is not None:
             self._recording.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def _append_slowly(self, t: Any, data: Any) -> None:
         """Append any row that is one, opening a segment and trimming where needed."""

@@ -154,6 +154,8 @@ def _verdict(log: Log, found: Recovered) -> str:
     if found.t0 is not None:
         said.append(f"times are seconds since {found.t0.isoformat()}")
     said.append(f"{count(found.missed, 'row')} missing" if found.missed else "none missing")
+    if log.recording is not None:
+        said.append(f"{log.recording} may be removed once that is looked at")
     return ", ".join(said)
 
 

@@ -68,8 +68,10 @@ class NamedTupleQueue(RingQueue):
         super().begin(fields)
         self._open(None)
 
-    def _put_slowly(self, t: Any, obj: Any, block: bool = True, timeout: float | None = None) -> None:
+    def _put_slowly(self, t: Any, obj: Any = None, block: bool = True, timeout: float | None = None) -> None:
         """Put any row in: as that of `RingQueue`, under the names that `put` has for its arguments."""
+        if obj is None and isinstance(t, tuple):
+            raise RowKindError(f"expected put(t, row), found one tuple: {t!r}; give the time and the namedtuple apart")
         RingQueue._put_slowly(self, t, obj, block, timeout)
 
     def _append_slowly(self, t: Any, obj: Any, patience: Patience) -> None:

@@ -172,7 +172,6 @@ class RingQueue:
 
         Examples
         --------
-        >>> from ringacc import RingQueue
         >>> frames = RingQueue({"x": "f8"})
         >>> frames.put(0.01, (1.5,))
         >>> frames.qsize()
@@ -341,7 +340,6 @@ class RingQueue:
         Examples
         --------
         >>> import queue
-        >>> from ringacc import RingQueue
         >>> frames = RingQueue({"x": "f8"})
         >>> try:
         ...     frames.get(block=False)
@@ -352,7 +350,11 @@ class RingQueue:
         """
         if not self._ahead:
             self._fetch(block, timeout)
-        item = self._ahead.pop()
+        try:
+            item = self._ahead.pop()
+        except IndexError:
+            self._check_open()  # another thread has closed it just now
+            raise
         self._sequence = taken = self._sequence + 1
         # The rows were copied, and a fence has seen to it that this comes after.
         self._counts[TAKEN] = taken
@@ -537,13 +539,11 @@ class RingQueue:
         Complexity: O(1).
         Allocates: nothing.
         Valid: nothing is given.
-        Threads: one.
+        Threads: one; a process ends both of its sides at once.
 
         Examples
         --------
-        >>> from ringacc import RingQueue
-        >>> frames = RingQueue({"x": "f8"})
-        >>> frames.close()
+        >>> RingQueue({"x": "f8"}).close()
         """
         if self._is_closed:
             return

@@ -9,6 +9,8 @@ the ring, and the next recorder, or ``recovery``, finds in the file itself how f
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import system
-from ..errors import LogFileError, RecorderError, SaveError
+from ..errors import LogFileError, RecorderError, RingBusyError, SaveError
 from ..ringfile import RingFile
 from ..streams import Follower, Taken, rings_of
 from ..tables.files import format_of, target_of
@@ -25,6 +27,7 @@ from .rows import RecordedRows, chunks_of, save_objects, save_rows
 
 __all__ = ["Recorder", "checked_out", "recording_of"]
 
+_LOCK = "lock"  # the file in the folder of a recording that its recorder holds locked
 _MOST_BYTES = 1 << 22  # of a batch
 _SHORTEST_NAP, _LONGEST_NAP = 0.002, 0.25
 _SYNC = 1.0  # seconds between two that a power cut can take
@@ -76,19 +79,17 @@ class Recorder:
         source = source.absolute()
         self.out = checked_out(out)
         self.folder = recording_of(self.out)
-        before = parts_in(self.folder) if self.folder.is_dir() else []
-        _check_origin(before, source)
-        self._should_stop: Callable[[], object] = lambda: False
-        self._follower = Follower(
-            source, {"recording": str(self.folder.absolute())}, policy=policy, resume=next_sequences(before)
-        )
+        self._lock = self._take_folder()
         try:
-            self.folder.mkdir(exist_ok=True)
-        except OSError as error:
-            self._follower.close()
-            raise SaveError(
-                error.errno, f"expected a folder to record in: {error.strerror}", str(self.folder)
-            ) from error
+            before = parts_in(self.folder)
+            _check_origin(before, source)
+            self._follower = Follower(
+                source, {"recording": str(self.folder.absolute())}, policy=policy, resume=next_sequences(before)
+            )
+        except BaseException:
+            self._give_folder_back()
+            raise
+        self._should_stop: Callable[[], object] = lambda: False
         self._source = source
         # Behind all that are there: after a reset they do not begin with 0.
         self._next_part = max((int(path.stem) for path in self.folder.glob("[0-9]*.arrow")), default=-1) + 1
@@ -103,6 +104,30 @@ class Recorder:
         #: Called with what a user has to know at once.
         self.report: Callable[[str], object] = lambda text: None
         self.writer_died = False
+
+    def _take_folder(self) -> system.Lock:
+        """Be the only recorder of this log."""
+        try:
+            self.folder.mkdir(exist_ok=True)
+            number = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            said = f"expected a folder to record in: {error.strerror}"
+            raise SaveError(error.errno, said, str(self.folder)) from error
+        lock = system.Lock.take(number)
+        if lock is None:
+            raise RingBusyError(
+                f"{self.folder}: expected a recording that nobody makes, found that another process records to it: "
+                "choose another name for the log"
+            )
+        return lock
+
+    def _give_folder_back(self) -> None:
+        """Let others record to this log; leave no folder of no rows behind."""
+        self._lock.release()
+        if not list(self.folder.glob("*.arrow")):
+            system.remove(self.folder / _LOCK)
+            with contextlib.suppress(OSError):  # somebody else uses it, or has taken it away
+                self.folder.rmdir()
 
     @property
     def size(self) -> int:
@@ -167,6 +192,8 @@ class Recorder:
         while True:
             try:
                 return PartWriter(path, taken.about._replace(notes={**taken.about.notes, "source": str(self._source)}))
+            except FileExistsError as error:
+                raise RecorderError(f"{path}: expected no part there yet, found one: it is left as it is") from error
             except OSError as error:
                 path.unlink(missing_ok=True)
                 self._wait_out(error)
@@ -266,6 +293,7 @@ class Recorder:
                 raise SaveError(error.errno, said, str(self.out)) from error
         del parts, chunks, rows
         shutil.rmtree(self.folder)
+        self._lock.release()
         return self.out if made else None
 
     def close(self) -> None:
@@ -273,10 +301,12 @@ class Recorder:
         if self._part is not None:
             self._part.close()
             self._part = None
-        if self.folder.is_dir():
+        if list(self.folder.glob("*.arrow")):
             self._follower.leave()
         else:
             self._follower.close()
+        if self._lock.number >= 0:
+            self._give_folder_back()
 
 
 def checked_out(out: Path) -> Path:

@@ -13,9 +13,9 @@ import warnings
 import weakref
 from pathlib import Path
 
-from ..errors import RecorderError, RecorderWarning
+from ..errors import RecorderError, RecorderWarning, SaveError
 from ..kernels.rows import DROP, WAIT
-from .loop import checked_out
+from .loop import checked_out, recording_of
 
 __all__ = ["POLICIES", "RecorderProcess"]
 
@@ -47,6 +47,7 @@ class RecorderProcess:
 
     def __init__(self, source: Path, out: Path, policy: str) -> None:
         self.out = checked_out(out).absolute()
+        _reserve(recording_of(self.out))
         self._source = source
         self._policy = policy
         self._starts = 0
@@ -130,6 +131,20 @@ class RecorderProcess:
                 f"expected the recorder to finish {self.out}, found that it ended (exit code {code}): what it wrote "
                 f"above says why; save the rows with `ringacc recover {self._source}`"
             )
+
+
+def _reserve(folder: Path) -> None:
+    """Make the folder of a recording, or refuse one that is there: it may hold rows that nobody has saved."""
+    try:
+        folder.mkdir()
+    except FileExistsError as error:
+        raise SaveError(
+            f"{folder}: expected no recording there yet, found one, which goes on or was never made whole: choose "
+            "another name, or save it with `ringacc recover` and remove it"
+        ) from error
+    except OSError as error:
+        said = f"expected a folder to record in: {error.strerror}"
+        raise SaveError(error.errno, said, str(folder)) from error
 
 
 _RECORDERS: weakref.WeakSet[RecorderProcess] = weakref.WeakSet()

@@ -91,6 +91,9 @@ def _of_ring(about: Description, parts: Sequence[Part], ring: RingFile | None) -
     if ring is not None:
         reader = RingReader(ring)
         written, trimmed = reader.written, reader.trimmed
+        if done is None and ring.taken and not ring.is_a_queue:
+            # They were recorded up to there, to a log that is elsewhere now.
+            done = min(ring.taken, trimmed)
         start = trimmed if done is None else max(done, trimmed)
         found += _missing(about, done, min(start, written))
         if start < written:

@@ -369,6 +369,7 @@ class Follower:
             start = self._resume.get(file.about.identity, counters_of.look(counters, counters_of.TAKEN))
             if not file.ended:
                 counters[counters_of.HALTED] = 0  # of a follower before this one
+            keep_before = file.block.keep
             if self._policy is not None and self._sets_policy(file):
                 if file.block.keep != counters_of.TAKEN_ONLY:
                     self._keep_without = file.block.keep
@@ -378,7 +379,7 @@ class Follower:
                     counters[counters_of.KEEP] = counters_of.TAKEN_ONLY
             # Rows that went before anybody followed were not missed; those of a stream wait from the first one on.
             is_alone = "segment" not in file.about.notes and file.about.identity not in self._resume
-            self._is_fresh = is_alone and file.block.keep == counters_of.OVERWRITE
+            self._is_fresh = is_alone and keep_before == counters_of.OVERWRITE
             self._file, self._next = file, start
             return file
         return None

@@ -162,7 +162,7 @@ def test_a_writer_that_is_killed_loses_nothing(stage, rings, tmp_path):
     out, path = tmp_path / "log.feather", rings / "tail.ring"
     writer = stage.start("write", path, 1000, tmp_path / "told", "wait")
     ring_file(path)
-    command = stage.record(path, out)
+    command = stage.record(path, out, "--policy", "block")
     told = Acknowledged(tmp_path / "told")
     until(lambda: told.count > 3000, "the writer")
     writer.kill()

@@ -15,7 +15,7 @@ from . import schema
 from .block import Array, Block
 from .errors import RingClosedError, RingFullError, RowKindError, RowTimeError
 from .kernels import capi, push
-from .kernels.rows import HALTED, TAKEN_ONLY
+from .kernels.rows import HALTED, OVERWRITE, TAKEN_ONLY
 from .kernels.times import extend_timed
 
 __all__ = ["Appender", "checked_time"]
@@ -97,6 +97,9 @@ class Appender:
         A ring that waits for its follower takes as many at a time as it has room for.
         """
         capacity = self._block.capacity
+        if self._is_free():
+            self._put(rows)
+            return
         if self._block.keep != TAKEN_ONLY or len(rows) <= capacity:
             self._extend(rows)
             return
@@ -108,8 +111,16 @@ class Appender:
 
     def _extend(self, rows: Array) -> None:
         """Append rows, which fit in the ring together."""
-        block = self._block
         self.make_sure_of_room(len(rows))
+        self._put(rows)
+
+    def _is_free(self) -> bool:
+        """Say whether rows need no room and nobody's leave."""
+        return self.guard is None and not self._is_closed and self._block.keep == OVERWRITE
+
+    def _put(self, rows: Array) -> None:
+        """Append rows, for which there is room; all of them or, with a bad time, none."""
+        block = self._block
         if not len(rows):
             return
         bad = extend_timed(

@@ -121,21 +121,13 @@ def handle_of(block: Block) -> Handle:
 
 
 @inner
-def _must_wait(at: Any, capacity: int) -> bool:
-    """Say whether the oldest row is one that the follower has yet to take; the one `RingFile.make_room` waits for.
+def _must_wait(at: Any, oldest: int) -> bool:
+    """Say whether the oldest row of a full ring has yet to be taken; what `RingFile.make_room` waits for.
 
     A thread of the ring file's sees to it that this ends when who takes the rows is gone.
     """
-    oldest = load_at(at, WRITTEN) - capacity
-    is_kept = (load_at(at, TRIMMED) <= oldest) & (load_at(at, KEEP) == TAKEN_ONLY) & (load_at(at, TAKEN) <= oldest)
-    return is_kept & (load_at(at, POLICY) != DROP) & (load_at(at, HALTED) == 0)  # type: ignore[no-any-return]
-
-
-@inner
-def _may_append(at: Any, capacity: int, time: float) -> bool:
-    """Say whether a row of this time can come now."""
-    is_full = (load_at(at, TRIMMED) <= load_at(at, WRITTEN) - capacity) & (load_at(at, KEEP) == NEVER)
-    return (time - time == 0.0) & (not is_full) & (load_at(at, HALTED) == 0)  # type: ignore[no-any-return]
+    is_kept = (load_at(at, KEEP) == TAKEN_ONLY) & (load_at(at, TAKEN) <= oldest) & (load_at(at, HALTED) == 0)
+    return is_kept & (load_at(at, POLICY) != DROP)  # type: ignore[no-any-return]
 
 
 @inner
@@ -197,16 +189,20 @@ def append(ring: Handle, t: float, values: Any) -> None:
     array([0., 2., 4.])
     """
     at, capacity, seconds = counters_at(ring), capacity_of(ring), float(t)
-    while _must_wait(at, capacity):
-        relax()
-    if not (_may_append(at, capacity, seconds) & values_fit(ring, values)):
+    written = load_at(at, WRITTEN)
+    is_full = load_at(at, TRIMMED) <= written - capacity
+    is_refused = False
+    if (load_at(at, HALTED) | load_at(at, KEEP)) != 0:
+        while is_full & _must_wait(at, written - capacity):
+            relax()
+        is_refused = (load_at(at, HALTED) != 0) | (is_full & (load_at(at, KEEP) == NEVER))
+    if is_refused | (not seconds - seconds == 0.0) | (not values_fit(ring, values)):
         raise AppendRefusedError(
             "expected a finite time, values in the range of their fields, room in a ring that may not overwrite, and "
             "somebody who takes the rows of a queue; found that one of these is not so: nothing was written"
         )
-    written = load_at(at, WRITTEN)
     _note_time(at, written, seconds)
-    if written - load_at(at, TRIMMED) >= capacity:
+    if is_full:
         # As in kernels.rows.make_room: the oldest row is taken away before its bytes are.
         store_at(at, TRIMMED, written + 1 - capacity)
         fence_release()

@@ -89,7 +89,8 @@ class Block:
         keep = counts[counters_of.KEEP]
         if excess <= counts[counters_of.TRIMMED] or keep == counters_of.OVERWRITE:
             return True
-        return keep == counters_of.TAKEN_ONLY and counts[counters_of.TAKEN] >= excess
+        # In order: the follower has read the rows before they are overwritten.
+        return keep == counters_of.TAKEN_ONLY and bool(counters_of.look(self.counters, counters_of.TAKEN) >= excess)
 
     @property
     def nbytes(self) -> int:

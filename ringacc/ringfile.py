@@ -371,7 +371,8 @@ class RingFile:
     @property
     def ended(self) -> int:
         """What the writer has said last: ENDED of ``kernels.rows``."""
-        return self.block.counts[counters_of.ENDED]
+        # In order: who hears that no more rows come has to find all that came before.
+        return int(counters_of.look(self.block.counters, counters_of.ENDED))
 
     def end(self, how: int = counters_of.CLOSED) -> None:
         """Say that no more rows come; the last one is in."""

@@ -301,7 +301,7 @@ class Follower:
             if file is None:
                 return None
             # First what is said, then what is there: all rows come before the word that no more do.
-            ended = counters_of.look(file.block.counters, counters_of.ENDED)
+            ended = file.ended
             found = self._rows(file, most)
             if found is not None:
                 return found

@@ -277,7 +277,7 @@ if capi.AVAILABLE:
 
     @inner
     def _may_go(counters: int, oldest: int) -> bool:
-        """Say whether the oldest row may be overwritten: ``rows.has_room``, on an address."""
+        """Say whether the oldest row may be overwritten: ``Block.has_room``, on an address."""
         keep = capi.load(counters + 8 * KEEP)
         if keep == OVERWRITE:
             return True

@@ -71,7 +71,6 @@ __all__ = [
     "extend",
     "extend_left",
     "gone",
-    "has_room",
     "look",
     "make_room",
     "publish",
@@ -129,16 +128,6 @@ def make_room(counters: Any, capacity: int, count: int) -> None:
     if excess > 0:
         store_release(counters, TRIMMED, counters[TRIMMED] + excess)
         fence_release()
-
-
-@inner
-def has_room(counters: Any, capacity: int, count: int) -> bool:
-    """Say whether ``count`` more rows can come without overwriting what KEEP says is to stay."""
-    excess = counters[WRITTEN] + count - capacity
-    if excess <= counters[TRIMMED] or counters[KEEP] == OVERWRITE:
-        return True
-    # With acquire, so that the follower has read the rows before they are overwritten.
-    return counters[KEEP] == TAKEN_ONLY and load_acquire(counters, TAKEN) >= excess  # type: ignore[no-any-return]
 
 
 @inner

@@ -13,25 +13,18 @@ from __future__ import annotations
 import time
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from . import schema
 from .block import Array, Block
 from .errors import AppendRefusedError
 from .kernels import times as _times
 from .kernels.compile import JIT, inlined, inner
-from .kernels.memory import fence_release
+from .kernels.memory import fence_release, load_at, store_at
 from .kernels.rows import (
-    BACKWARD,
-    DESCENT,
     DROP,
-    GAP,
     HALTED,
     KEEP,
-    LAST_TIME,
     NEVER,
     POLICY,
-    REPEATS,
     TAKEN,
     TAKEN_ONLY,
     TRIMMED,
@@ -44,11 +37,7 @@ if JIT:
     from .kernels.fields import (
         capacity_of,
         counters_at,
-        load_at,
-        load_real_at,
         relax,
-        store_at,
-        store_real_at,
         store_row,
         values_fit,
     )
@@ -72,22 +61,6 @@ else:
     def store_row(ring: Handle, slot: int, time: float, values: Any) -> None:
         """Store a time and values, which fit, in a slot."""
         ring.rows[slot : slot + 1] = [(time, *values)] if len(ring.rows) else []
-
-    def load_at(counters: Array, place: int) -> int:
-        """Load a counter."""
-        return int(counters[place])
-
-    def store_at(counters: Array, place: int, value: int) -> None:
-        """Store a counter."""
-        counters[place] = value
-
-    def load_real_at(counters: Array, place: int) -> float:
-        """Load a counter that is a float64."""
-        return float(counters[place : place + 1].view(np.float64)[0])
-
-    def store_real_at(counters: Array, place: int, value: float) -> None:
-        """Store a counter that is a float64."""
-        counters[place : place + 1].view(np.float64)[0] = value
 
     def relax() -> None:
         """Let others have the processor for a moment."""
@@ -128,21 +101,6 @@ def _must_wait(at: Any, oldest: int) -> bool:
     """
     is_kept = (load_at(at, KEEP) == TAKEN_ONLY) & (load_at(at, TAKEN) <= oldest) & (load_at(at, HALTED) == 0)
     return is_kept & (load_at(at, POLICY) != DROP)  # type: ignore[no-any-return]
-
-
-@inner
-def _note_time(at: Any, written: int, time: float) -> None:
-    """Count the time of the row that comes next: ``kernels.times.note_time``, by the address of the counters."""
-    if written > 0:
-        step = time - load_real_at(at, LAST_TIME)
-        if step == 0.0:
-            store_at(at, REPEATS, load_at(at, REPEATS) + 1)
-        elif step < 0.0:
-            store_at(at, BACKWARD, load_at(at, BACKWARD) + 1)
-            store_at(at, DESCENT, written)
-        elif step > load_real_at(at, GAP):
-            store_real_at(at, GAP, step)
-    store_real_at(at, LAST_TIME, time)
 
 
 @inlined
@@ -201,7 +159,7 @@ def append(ring: Handle, t: float, values: Any) -> None:
             "expected a finite time, values in the range of their fields, room in a ring that may not overwrite, and "
             "somebody who takes the rows of a queue; found that one of these is not so: nothing was written"
         )
-    _note_time(at, written, seconds)
+    _times.note_time(at, written, seconds)
     if is_full:
         # As in kernels.rows.make_room: the oldest row is taken away before its bytes are.
         store_at(at, TRIMMED, written + 1 - capacity)

@@ -27,11 +27,7 @@ from .compile import FLOAT, INT
 __all__ = [
     "capacity_of",
     "counters_at",
-    "load_at",
-    "load_real_at",
     "relax",
-    "store_at",
-    "store_real_at",
     "store_row",
     "values_fit",
 ]
@@ -171,55 +167,6 @@ def store_row(typing: Any, ring: Any, slot: Any, time: Any, values: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(ring, INT, FLOAT, values), emit
-
-
-# Counters by their address ----------------------------------------------------------------------------------------
-
-
-def _word(builder: Any, args: Any, kind: Any) -> Any:
-    return builder.gep(builder.inttoptr(args[0], kind.as_pointer()), [args[1]])
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def load_at(typing: Any, at: Any, place: Any) -> Any:
-    """Load a counter; what was written before it was stored can be read after."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load_atomic(_word(builder, args, ir.IntType(64)), "acquire", 8, typ=ir.IntType(64))
-
-    return INT(INT, INT), emit
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def store_at(typing: Any, at: Any, place: Any, value: Any) -> Any:
-    """Store a counter after everything that was written before."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store_atomic(args[2], _word(builder, args, ir.IntType(64)), "release", 8)
-        return context.get_dummy_value()
-
-    return types.void(INT, INT, INT), emit
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def load_real_at(typing: Any, at: Any, place: Any) -> Any:
-    """Load a counter that is a float64."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(_word(builder, args, ir.DoubleType()), align=8, typ=ir.DoubleType())
-
-    return FLOAT(INT, INT), emit
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def store_real_at(typing: Any, at: Any, place: Any, value: Any) -> Any:
-    """Store a counter that is a float64."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[2], _word(builder, args, ir.DoubleType()), align=8)
-        return context.get_dummy_value()
-
-    return types.void(INT, INT, FLOAT), emit
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -3,6 +3,8 @@
 Belongs here: what becomes one machine instruction or one memcpy, each with its twin in Python for the lane without a
 compiler. May not be here: what a counter or a byte means.
 
+What ends in ``_at`` takes the address of the counters; in the lane without a compiler, the counters themselves.
+
 Offsets are bytes and are not checked: callers state why theirs are in range. Nothing needs to be aligned but the
 counters.
 
@@ -23,9 +25,13 @@ __all__ = [
     "fence_acquire",
     "fence_release",
     "load_acquire",
+    "load_at",
     "load_float",
     "load_real",
+    "load_real_at",
+    "store_at",
     "store_real",
+    "store_real_at",
     "store_release",
 ]
 
@@ -120,6 +126,49 @@ if JIT:
 
         return types.void(BYTES, INT, BYTES, INT, INT), emit
 
+    # Counters by their address, for code that must not hold the array.
+
+    def _word(builder: Any, args: Any, kind: Any) -> Any:
+        return builder.gep(builder.inttoptr(args[0], kind.as_pointer()), [args[1]])
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def load_at(typing: Any, at: Any, place: Any) -> Any:
+        """Load a counter; what was written before it was stored can be read after."""
+
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.load_atomic(_word(builder, args, _INT64), "acquire", 8, typ=_INT64)
+
+        return INT(INT, INT), emit
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def store_at(typing: Any, at: Any, place: Any, value: Any) -> Any:
+        """Store a counter after everything that was written before."""
+
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            builder.store_atomic(args[2], _word(builder, args, _INT64), "release", 8)
+            return context.get_dummy_value()
+
+        return types.void(INT, INT, INT), emit
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def load_real_at(typing: Any, at: Any, place: Any) -> Any:
+        """Load a counter that is a float64."""
+
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.load(_word(builder, args, _DOUBLE), align=8, typ=_DOUBLE)
+
+        return FLOAT(INT, INT), emit
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def store_real_at(typing: Any, at: Any, place: Any, value: Any) -> Any:
+        """Store a counter that is a float64."""
+
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            builder.store(args[2], _word(builder, args, _DOUBLE), align=8)
+            return context.get_dummy_value()
+
+        return types.void(INT, INT, FLOAT), emit
+
 else:
 
     def load_acquire(counters: Any, index: int) -> int:
@@ -151,3 +200,13 @@ else:
     def copy_bytes(target: Any, to: int, source: Any, start: int, count: int) -> None:
         """Copy bytes between two blocks that do not overlap."""
         target[to : to + count] = source[start : start + count]
+
+    def load_at(counters: Any, place: int) -> int:
+        """Load a counter; what was written before it was stored can be read after."""
+        return int(counters[place])
+
+    def store_at(counters: Any, place: int, value: int) -> None:
+        """Store a counter after everything that was written before."""
+        counters[place] = value
+
+    load_real_at, store_real_at = load_real, store_real

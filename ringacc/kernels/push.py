@@ -19,21 +19,8 @@ import numpy as np
 
 from . import capi
 from .compile import INT, c_function, inner
-from .rows import (
-    BACKWARD,
-    DESCENT,
-    GAP,
-    HALTED,
-    KEEP,
-    LAST_TIME,
-    OVERWRITE,
-    REPEATS,
-    TAKEN,
-    TAKEN_ONLY,
-    TRIMMED,
-    TURNED,
-    WRITTEN,
-)
+from .rows import HALTED, KEEP, OVERWRITE, TAKEN, TAKEN_ONLY, TRIMMED, TURNED, WRITTEN
+from .times import note_time
 
 __all__ = [
     "CODES",
@@ -262,20 +249,6 @@ if capi.AVAILABLE:
         return True
 
     @inner
-    def _note_time(counters: int, written: int, time: float) -> None:
-        """Count the time of the next row: ``times.note_time``, on an address."""
-        if written > 0:
-            step = time - capi.load_double(counters + 8 * LAST_TIME)
-            if step == 0.0:
-                capi.store(counters + 8 * REPEATS, capi.load(counters + 8 * REPEATS) + 1)
-            elif step < 0.0:
-                capi.store(counters + 8 * BACKWARD, capi.load(counters + 8 * BACKWARD) + 1)
-                capi.store(counters + 8 * DESCENT, written)
-            elif step > capi.load_double(counters + 8 * GAP):
-                capi.store_double(counters + 8 * GAP, step)
-        capi.store_double(counters + 8 * LAST_TIME, time)
-
-    @inner
     def _may_go(counters: int, oldest: int) -> bool:
         """Say whether the oldest row may be overwritten: ``Block.has_room``, on an address."""
         keep = capi.load(counters + 8 * KEEP)
@@ -303,7 +276,7 @@ if capi.AVAILABLE:
             if not fits or time - time != 0.0 or not _store_row(plan, capi.load(arguments + 8)):
                 return 0
             capi.store_double(scratch, time)
-            _note_time(counters, written, time)
+            note_time(counters, written, time)
         elif kind == ROW:
             if not _store_row(plan, capi.load(arguments)):
                 return 0

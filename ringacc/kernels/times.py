@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from .compile import BYTES, COUNTERS, FLOAT, INT, inner, kernel, pair_of
-from .memory import load_float, load_real, store_real
+from .memory import load_at, load_float, load_real, load_real_at, store_at, store_real, store_real_at
 from .rows import BACKWARD, DESCENT, GAP, LAST_TIME, REPEATS, TRIMMED, WRITTEN, put_rows, slot_of
 
 __all__ = [
@@ -30,18 +30,18 @@ OUT_OF_ORDER = -1
 
 
 @inner
-def note_time(counters: Any, time: float) -> None:
-    """Count the time of the row that comes next."""
-    if counters[WRITTEN] > 0:
-        step = time - load_real(counters, LAST_TIME)
+def note_time(at: Any, written: int, time: float) -> None:
+    """Count the time of the row that comes next, behind ``written`` others."""
+    if written > 0:
+        step = time - load_real_at(at, LAST_TIME)
         if step == 0.0:
-            counters[REPEATS] += 1
+            store_at(at, REPEATS, load_at(at, REPEATS) + 1)
         elif step < 0.0:
-            counters[BACKWARD] += 1
-            counters[DESCENT] = counters[WRITTEN]
-        elif step > load_real(counters, GAP):
-            store_real(counters, GAP, step)
-    store_real(counters, LAST_TIME, time)
+            store_at(at, BACKWARD, load_at(at, BACKWARD) + 1)
+            store_at(at, DESCENT, written)
+        elif step > load_real_at(at, GAP):
+            store_real_at(at, GAP, step)
+    store_real_at(at, LAST_TIME, time)
 
 
 @inner

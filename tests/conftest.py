@@ -37,3 +37,14 @@ def rings(tmp_path, monkeypatch):
     folder = tmp_path / "rings"
     monkeypatch.setenv("RINGACC_RINGS", str(folder))
     return folder
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    """Fork commands from a process that has imported everything."""
+    from recorder_stage import Stage
+
+    folder = tmp_path_factory.mktemp("stage")
+    made = Stage(folder, folder)
+    yield made
+    made.close()

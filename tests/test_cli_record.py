@@ -10,7 +10,7 @@ import sys
 
 import pytest
 from cli_stage import COMMAND, empty_folder, plain, terminals  # noqa: F401 (fixtures)
-from recorder_stage import FIELDS, Acknowledged, Stage, ring_file, rows_of, saved_numbers, until
+from recorder_stage import FIELDS, Acknowledged, ring_file, rows_of, saved_numbers, until
 
 import ringacc
 from ringacc import TimeRing
@@ -28,15 +28,6 @@ def folder_for_rings(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("RINGACC_RINGS", str(folder))
     return folder
-
-
-@pytest.fixture(name="stage", scope="module")
-def helper(tmp_path_factory):
-    """Fork commands from a process that has imported everything."""
-    folder = tmp_path_factory.mktemp("stage")
-    made = Stage(folder, folder)
-    yield made
-    made.close()
 
 
 @pytest.fixture(name="ring")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from cli_stage import COMMAND, ENVIRONMENT, empty_folder, terminals  # noqa: F401 (fixtures)
-from recorder_stage import FIELDS, Stage, numbers_in, rows_of, saved_numbers, until
+from recorder_stage import FIELDS, numbers_in, rows_of, saved_numbers, until
 
 import ringacc
 from ringacc import NamedTupleQueue, TimeRing
@@ -73,15 +73,6 @@ def what_the_crash_has_left(crashed, rings):
     """Have rings there whose process was killed."""
     shutil.copytree(crashed, rings, dirs_exist_ok=True)
     return rings / "killed.ring"
-
-
-@pytest.fixture(name="stage", scope="module")
-def helper(tmp_path_factory):
-    """Fork commands from a process that has imported everything."""
-    folder = tmp_path_factory.mktemp("stage")
-    made = Stage(folder, folder)
-    yield made
-    made.close()
 
 
 def stream_in(rings):

@@ -16,7 +16,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from recorder_stage import COMMAND, FIELDS, LIMIT, Acknowledged, Stage, ring_file, rows_of, saved_numbers, until
+from recorder_stage import COMMAND, FIELDS, LIMIT, Acknowledged, ring_file, rows_of, saved_numbers, until
 
 import ringacc
 from ringacc import TimeRing, ringfile
@@ -25,15 +25,6 @@ from ringacc.errors import RecorderWarning
 from ringacc.kernels.rows import OVERWRITE, TAKEN_ONLY
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="uses prlimit and /proc")
-
-
-@pytest.fixture(name="stage", scope="module")
-def helper(tmp_path_factory):
-    """Fork processes from one that has imported everything."""
-    folder = tmp_path_factory.mktemp("stage")
-    made = Stage(folder, folder)
-    yield made
-    made.close()
 
 
 @pytest.fixture(name="ring")

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ringfile_stage import FIELDS, PATIENCE, names, numbered
 
 import ringacc
 from ringacc import TimeRing, system
@@ -29,22 +30,7 @@ from ringacc.errors import (
 )
 from ringacc.testing import check, plain
 
-FIELDS = {"x": "f8", "ok": "?"}
 ROW_BYTES = 17
-PATIENCE = 60.0  # seconds until a test gives up on another process
-
-
-def numbered(path, count, capacity=8, **more):
-    """Make a ring file of the rows (n / 4, n, n is even)."""
-    ring = TimeRing.create(path, capacity, FIELDS, **more)
-    for n in range(count):
-        ring.append(n / 4, (n, n % 2 == 0))
-    return ring
-
-
-def names(folder):
-    """Return the names of what is in a folder, hidden ones too."""
-    return sorted(os.listdir(folder))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 import pytest
+from ringfile_stage import FIELDS, PATIENCE, names, numbered
 
 from ringacc import TimeRing, system
 from ringacc import jit as in_loops
@@ -27,25 +28,9 @@ from ringacc.errors import (
 from ringacc.kernels import rows as counters_of
 from ringacc.testing import check, plain, same
 
-FIELDS = {"x": "f8", "ok": "?"}
-PATIENCE = 60.0  # seconds until a test gives up on another process
-
 # Python warns of fork in a process with threads.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-
-
-def numbered(path, count, capacity=8, **more):
-    """Make a ring file of the rows (n / 4, n, n is even)."""
-    ring = TimeRing.create(path, capacity, FIELDS, **more)
-    for n in range(count):
-        ring.append(n / 4, (n, n % 2 == 0))
-    return ring
-
-
-def names(folder):
-    """Return the names of what is in a folder, hidden ones too."""
-    return sorted(os.listdir(folder))
 
 
 @pytest.fixture

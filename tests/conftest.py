@@ -48,3 +48,12 @@ def stage(tmp_path_factory):
     made = Stage(folder, folder)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """Give a real browser without a window; skip where there is none."""
+    from browser_stage import browsing
+
+    with browsing(tmp_path_factory.mktemp("browser")) as running:
+        yield running

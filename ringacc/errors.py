@@ -24,6 +24,7 @@ __all__ = [
     "LogFileError",
     "MetadataFileError",
     "MisfitError",
+    "MissingExtraError",
     "MissingFileError",
     "ParametersError",
     "QueueClosedError",
@@ -49,6 +50,7 @@ __all__ = [
     "SaveError",
     "SchemaError",
     "SessionSaveError",
+    "SourceError",
     "UnknownColumnError",
 ]
 
@@ -152,6 +154,14 @@ class QueueClosedError(RingaccError, Full, BrokenPipeError):
 
 class AppendRefusedError(RowTimeError, RowRangeError, RingFullError, QueueClosedError):
     """A row that a compiled loop could not append, for whichever of these reasons; nothing was written."""
+
+
+class SourceError(RingaccError, TypeError):
+    """Something that cannot be watched: no ring, no accumulator, and no path of one."""
+
+
+class MissingExtraError(RingaccError, ImportError):
+    """A part of the package needs a library that is not installed; the message has the command that installs it."""
 
 
 class RecorderError(RingaccError, RuntimeError):

@@ -55,9 +55,9 @@ def test_module_is_the_command():
 
 def test_formats_offered_are_those_there_are():
     """The parser, which loads no tables, knows the formats that tables have."""
-    from ringacc.cli import _FORMATS
+    from ringacc.cli.parser import FORMATS
 
-    assert _FORMATS == tables.FORMATS
+    assert FORMATS == tables.FORMATS
 
 
 BAD = [

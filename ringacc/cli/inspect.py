@@ -18,13 +18,13 @@ from rich.console import Console
 
 from ..errors import MissingFileError, RingBusyError, RingFormatError
 from ..kernels import rows as counters_of
+from ..places import is_ring, located, rings_in
 from ..reader import RingReader
 from ..recorder import Stale, clean, stale_in
 from ..ringfile import RingFile
 from ..streams import NUMBERS, follower_notes, rings_of, waiting_in
 from ..system import rings_folder
 from .interrupt import Interrupt
-from .rings import is_ring, located, rings_in
 from .terminal import count, print_table
 
 __all__ = ["Inspect"]

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from ..places import located
 from ..recorder import POLICIES, Recorder
 from .interrupt import Interrupt
-from .rings import located
 from .terminal import TRACE_SECONDS, Display, Trace, count, size
 
 __all__ = ["Record"]

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from .. import tables
 from ..errors import LogFileError, MissingFileError, RingaccError, RingBusyError, SaveError
+from ..places import located
 from ..recorder import Log, Recovered, logs_in, recover
 from .interrupt import Interrupt
-from .rings import located
 from .terminal import Display, count
 
 __all__ = ["Recover"]

@@ -1,6 +1,6 @@
-"""Rings on the command line: which one is meant.
+"""Where rings lie: which one is meant by a name or a path.
 
-Belongs here: what ``record``, ``recover`` and ``inspect`` share. May not be here: what those commands do.
+Belongs here: what commands and displays share that are told a ring by its name. May not be here: what they do with it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import MissingFileError, RingFileError
-from ..streams import rings_of
-from ..system import rings_folder
+from .errors import MissingFileError, RingFileError
+from .streams import rings_of
+from .system import rings_folder
 
 __all__ = ["is_ring", "located", "rings_in"]
 

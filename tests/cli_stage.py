@@ -143,6 +143,20 @@ def plain(text):
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
 
 
+def left_on_screen(text):
+    """Give the lines that a terminal is left with: what follows a carriage return is written over what was there.
+
+    Codes may come anywhere: numba, while it compiles, may load a package that resets colours at the exit.
+    """
+    lines = []
+    for line in plain(text).replace("\r\n", "\n").split("\n"):
+        seen = ""
+        for part in line.split("\r"):
+            seen = part + seen[len(part) :]
+        lines.append(seen.rstrip())
+    return lines
+
+
 def table_in(text):
     """Give the table of what was recorded: label -> cells."""
     labels = ("rows missed", "rows", "seconds", "rate", "largest gap", "file size")

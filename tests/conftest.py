@@ -1,5 +1,6 @@
-"""What every test stands on: compiled code of this very checkout, and hypothesis without deadlines."""
+"""What every test stands on: compiled code of this very checkout and lane, and hypothesis without deadlines."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,20 @@ import ringacc
 settings.register_profile("ringacc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ringacc")
 
+# numba does not ask whether the code in its cache checks bounds: without a cache of its own the lane would run
+# what the lane before it has compiled. Set here because numba, which nothing above loads, reads it once.
+if os.environ.get("NUMBA_BOUNDSCHECK", "0") not in ("", "0"):
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".numba_checked"))
+
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def pytest_sessionstart(session):
     """Clear numba's cache: it does not notice an edit in a function that a cached one calls."""
+    if hasattr(session.config, "workerinput"):  # of pytest-xdist, which has cleared it before it starts workers
+        return
     package = Path(ringacc.__file__).parent
-    cached = list(package.rglob("*.nb[ci]"))
+    cached = list(Path(os.environ.get("NUMBA_CACHE_DIR") or package).rglob("*.nb[ci]"))
     edited = max(source.stat().st_mtime for source in package.rglob("*.py"))
     if any(file.stat().st_mtime < edited for file in cached):
         for file in cached:

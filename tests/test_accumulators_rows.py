@@ -29,6 +29,7 @@ from accumulator_cases import (
     taking,
     xs,
 )
+from naming import named
 
 from ringacc import (
     Accumulator,
@@ -243,7 +244,7 @@ def test_a_number_that_fits_opens_no_segment(first, second):
 NO_NUMBERS = ["5", b"5", None, 1j, object(), [1.0], (1.0,), np.array([1.0, 2.0]), np.datetime64("2018-11-15"), {}]
 
 
-@pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=named)
 @pytest.mark.parametrize("known", [None, 0.5, 3, True, np.float32(1.0)])
 @KINDS
 def test_a_value_that_is_no_number_is_refused(kind, known, value):

@@ -21,6 +21,7 @@ from accumulator_cases import (
     state,
     stimulus,
 )
+from naming import named
 
 from ringacc import (
     DynamicLog,
@@ -124,7 +125,7 @@ def test_queue_compares_columns_and_not_classes():
 NO_PAIRS = [5, None, (1.0,), (0.5, One(1), 3), (), "row", object()]
 
 
-@pytest.mark.parametrize("item", [*NO_PAIRS, (math.nan, One(1)), (0.5, One("1")), (0.5, None)], ids=repr)
+@pytest.mark.parametrize("item", [*NO_PAIRS, (math.nan, One(1)), (0.5, One("1")), (0.5, None)], ids=named)
 def test_queue_drops_what_is_no_row_and_goes_on(item):
     """What is no row is an error; what waited before it is there, what waits behind it is taken by the next call."""
     acc, rows = queued()
@@ -230,7 +231,7 @@ def test_framerates_refuse_what_is_no_number(fps):
     assert list(rates.stored_data) == [1.0]
 
 
-@pytest.mark.parametrize("item", [*NO_PAIRS, (math.nan, 3.0), (T0.replace(tzinfo=UTC), 3.0), (T0, "3")], ids=repr)
+@pytest.mark.parametrize("item", [*NO_PAIRS, (math.nan, 3.0), (T0.replace(tzinfo=UTC), 3.0), (T0, "3")], ids=named)
 def test_framerates_of_a_queue(item):
     """(datetime, rate) pairs are taken all at once; one that is none is dropped with an error."""
     waiting = queue.Queue()

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from naming import named
 
 from ringacc.errors import QueueEndedError, RowKindError, RowLengthError
 from ringacc.queues import NamedTupleQueue
@@ -199,7 +200,7 @@ def test_full(give):
 NO_ROWS = [None, 5, "row", (), (1.0, 2.0), [1.0], {"x": 1.0}, np.array([1.0]), object(), Tail]
 
 
-@pytest.mark.parametrize("bad", NO_ROWS, ids=repr)
+@pytest.mark.parametrize("bad", NO_ROWS, ids=named)
 def test_what_is_no_namedtuple_is_refused(rows, bad):
     """What has no names is an error where it is put in, and the queue goes on."""
     with pytest.raises(RowKindError, match="namedtuple"):
@@ -209,7 +210,7 @@ def test_what_is_no_namedtuple_is_refused(rows, bad):
     assert rows.empty()
 
 
-@pytest.mark.parametrize("value", [lambda: None, threading.Lock(), (x for x in ())], ids=repr)
+@pytest.mark.parametrize("value", [lambda: None, threading.Lock(), (x for x in ())], ids=named)
 def test_what_cannot_be_sent_is_refused(rows, value):
     """A value that no other process can be given is an error where it is put in, and the queue goes on."""
     with pytest.raises(RowKindError, match="another process"):

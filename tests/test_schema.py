@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from naming import named
 
 from ringacc.errors import RowError, RowKindError, RowLengthError, RowRangeError, RowTimeError, SchemaError
 from ringacc.ring import RingBuffer
@@ -232,7 +233,7 @@ def refuses(error, ring, call):
     return message
 
 
-@pytest.mark.parametrize(("dtype", "value", "error"), MISFITS, ids=repr)
+@pytest.mark.parametrize(("dtype", "value", "error"), MISFITS, ids=named)
 def test_buffer_refuses_value_of_another_kind(dtype, value, error):
     """A value that the items of a buffer cannot hold is an error, and nothing is written."""
     ring = RingBuffer(4, dtype)
@@ -244,7 +245,7 @@ def test_buffer_refuses_value_of_another_kind(dtype, value, error):
     refuses(error, ring, lambda: ring.extendleft([value, good]))
 
 
-@pytest.mark.parametrize(("dtype", "value", "error"), MISFITS, ids=repr)
+@pytest.mark.parametrize(("dtype", "value", "error"), MISFITS, ids=named)
 def test_timering_refuses_value_of_another_kind(dtype, value, error):
     """A value that a field cannot hold is an error that names the field; nothing is written."""
     ring = TimeRing(4, {"first": "f8", "the field": dtype, "last": "u1"})

@@ -107,8 +107,9 @@ def create(path: Path, size: int) -> int:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(number, 0, size)
         else:  # pragma: no cover - macOS and Windows: not run here
-            for start in range(0, size, _PIECE):
-                os.write(number, bytes(min(_PIECE, size - start)))
+            missing = size
+            while missing > 0:  # a device that is nearly full takes a part, and refuses the rest
+                missing -= os.write(number, bytes(min(_PIECE, missing)))
     except BaseException as error:
         os.close(number)
         path.unlink()

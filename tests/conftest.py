@@ -13,8 +13,8 @@ settings.load_profile("ringacc")
 
 # numba does not ask whether the code in its cache checks bounds: without a cache of its own the lane would run
 # what the lane before it has compiled. Set here because numba, which nothing above loads, reads it once.
-if os.environ.get("NUMBA_BOUNDSCHECK", "0") not in ("", "0"):
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".numba_checked"))
+if os.environ.get("NUMBA_BOUNDSCHECK", "0") not in ("", "0") and not os.environ.get("NUMBA_CACHE_DIR"):
+    os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).resolve().parents[1] / ".numba_checked")
 
 # These stand on pseudoterminals, resource limits, signals and fork. Ring files, and with them queues, readers and the
 # recorder, have not been run on Windows, which does not let a mapped file be given another name.

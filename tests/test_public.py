@@ -10,7 +10,7 @@ import ringacc
 
 def run(code, *options):
     """Run code in a fresh interpreter and give what it prints."""
-    done = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

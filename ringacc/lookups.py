@@ -32,6 +32,8 @@ __all__ = [
     "last",
     "since",
     "window",
+    "window_places",
+    "window_slots",
 ]
 
 How = Literal["previous", "next", "nearest", "linear"]
@@ -90,14 +92,25 @@ def since(block: Block, sequence: SupportsIndex) -> tuple[Array, int, int]:
 
 def window(block: Block, seconds: float) -> Array:
     """Give the rows with t >= newest - ``seconds``: a view, or a copy while a time that goes back is in the block."""
+    start, stop = window_slots(block, seconds)
+    if start < 0:
+        return _frozen(block.last(len(block))[window_places(block, seconds)])
+    return block.visible[start:stop]
+
+
+def window_slots(block: Block, seconds: float) -> tuple[int, int]:
+    """Give the slots [start, stop) of the rows with t >= newest - ``seconds``; (-1, -1): they are not in time order."""
     if not seconds >= 0:
         raise ValueError(f"expected a window of 0 or more seconds, found {seconds}")
     start, stop = times.window_bounds(block.counters, block.bytes, block.capacity, block.row_bytes, seconds)
-    if start < 0:
-        rows = block.last(len(block))
-        # As floats of Python: see _pick.
-        return _frozen(rows[rows["t"] >= float(rows["t"][-1]) - float(seconds)])
-    return block.visible[start:stop]
+    return int(start), int(stop)
+
+
+def window_places(block: Block, seconds: float) -> Array:
+    """Give which of the rows there are have t >= newest - ``seconds``, in whatever order they are; one or more are."""
+    stamps = block.last(len(block))["t"]
+    # As floats of Python: see _pick.
+    return np.flatnonzero(stamps >= float(stamps[-1]) - float(seconds))
 
 
 def between(block: Block, t0: float, t1: float) -> Array:

@@ -21,6 +21,7 @@ import numpy as np
 
 from . import lookups
 from .block import Array, Block
+from .envelopes import Envelope
 from .errors import RingaccError
 from .kernels import rows as counters_of
 from .lookups import Health, How
@@ -69,12 +70,13 @@ class RingReader:
     >>> folder.cleanup()
     """
 
-    __slots__ = ("__weakref__", "_file", "_missed", "_seen")
+    __slots__ = ("__weakref__", "_envelope", "_file", "_missed", "_seen")
 
     def __init__(self, file: RingFile) -> None:
         self._file = file
         # The rows of the file, with counters that stand still while a question is answered.
         self._seen: Block = file.block.with_counters_of_its_own()
+        self._envelope: Envelope | None = None
         self._missed = 0
 
     def _look(self, floor: int = 0) -> Block:
@@ -206,6 +208,12 @@ class RingReader:
     def window(self, seconds: float) -> Array:
         """Give the rows with t >= newest - ``seconds`` as a copy; see `TimeRing.window`."""
         return self._ask(lookups.window, seconds)
+
+    def envelope(self, seconds: float, points: SupportsIndex) -> Array:
+        """Give the smallest and the largest values of the rows of `window` in bins; see `TimeRing.envelope`."""
+        if self._envelope is None:
+            self._envelope = Envelope(self.dtype)
+        return self._ask(self._envelope.of, seconds, points)
 
     def between(self, t0: float, t1: float) -> Array:
         """Give the rows with t0 <= t <= t1 as a copy; see `TimeRing.between`."""

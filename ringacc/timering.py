@@ -1,7 +1,7 @@
-"""TimeRing: rows that begin with a time, and looking them up by it.
+"""TimeRing: rows that begin with a time, in memory or in a file.
 
-Belongs here: the ring that its own process writes, in memory or in a file. May not be here: how rows get in or where
-they lie, and how they are found (``lookups``).
+Belongs here: the life of a ring that its own process writes: it is made, taken over, filled and ended. May not be here:
+how rows get in or where they lie, and what is asked about them (``timed``).
 """
 
 from __future__ import annotations
@@ -10,25 +10,24 @@ import os
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, SupportsIndex, overload
+from typing import Any, Self, overload
 
 import numpy as np
 
-from . import lookups, schema
+from . import schema
 from .appending import Appender
 from .block import Array, Block
 from .errors import RowKindError
 from .jit import Handle, handle_of
 from .kernels.rows import KEEP, NEVER, OVERWRITE
-from .lookups import Health, How
 from .reader import RingReader
-from .ring import Ring
 from .ringfile import RingFile, path_of
+from .timed import TimedRows
 
 __all__ = ["TimeRing"]
 
 
-class TimeRing(Ring):
+class TimeRing(TimedRows):
     """The newest rows of a stream; each begins with a time "t" in float64 seconds.
 
     Parameters
@@ -75,6 +74,7 @@ class TimeRing(Ring):
     def _begin(self, block: Block, file: RingFile | None) -> None:
         """Be a ring over a block, which may lie in a file."""
         self._block = block
+        self._envelope = None
         self._file = file
         self._appenders: list[Appender] = []
         self._appender = self.another_appender()
@@ -286,11 +286,6 @@ class TimeRing(Ring):
         self.close(keep=kind is not None)
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the columns, "t" first."""
-        return self._block.dtype.names or ()
-
-    @property
     def jit(self) -> Handle:
         """The ring for a user's own ``@njit`` loop; see `ringacc.jit`. Valid while this process writes the ring."""
         self._check_writer()
@@ -387,213 +382,3 @@ declare the field otherwise
                 "give the times and the values apart"
             )
         self._appender.extend_rows(rows)
-
-    # Looking up -----------------------------------------------------------------------------------------------
-
-    def window(self, seconds: float) -> Array:
-        """Give the rows with t >= newest - ``seconds``, where newest is the time of the row put in last.
-
-        Parameters
-        ----------
-        seconds
-            Length of the window, 0 or more. One that reaches past the oldest row gives all rows.
-
-        Returns
-        -------
-        ndarray
-            Structured, shape (n,), in the order they were put in: a read-only, contiguous view. While a time that goes
-            back is in the ring, a copy.
-
-        Raises
-        ------
-        ValueError
-            ``seconds`` is negative or NaN.
-
-        Notes
-        -----
-        Complexity: O(log rows); O(rows) while a time that goes back is in the ring.
-        Allocates: nothing but the view.
-        Valid: until ``capacity - n`` more rows were put in; ``.copy()`` is the way to keep it.
-        Threads: the writer's.
-
-        Examples
-        --------
-        >>> track = TimeRing(10, {"x": "f8"})
-        >>> track.extend([0.0, 1.0, 2.0], [[1], [2], [3]])
-        >>> track.window(1.0)["t"]
-        array([1., 2.])
-        """
-        return lookups.window(self._block, seconds)
-
-    def between(self, t0: float, t1: float) -> Array:
-        """Give the rows with t0 <= t <= t1; none where t0 > t1.
-
-        Parameters
-        ----------
-        t0, t1
-            Times in seconds, both included; infinite ones are fine.
-
-        Returns
-        -------
-        ndarray
-            Structured, shape (n,), in the order they were put in: a read-only, contiguous view. While a time that goes
-            back is in the ring, a copy.
-
-        Raises
-        ------
-        ValueError
-            A time is NaN.
-
-        Notes
-        -----
-        Complexity: O(log rows); O(rows) while a time that goes back is in the ring.
-        Allocates: nothing but the view.
-        Valid: until the oldest row of it is overwritten; ``.copy()`` is the way to keep it.
-        Threads: the writer's.
-
-        Examples
-        --------
-        >>> track = TimeRing(10, {"x": "f8"})
-        >>> track.extend([0.0, 1.0, 2.0], [[1], [2], [3]])
-        >>> track.between(0.5, 1.5)["x"]
-        array([2.])
-        """
-        return lookups.between(self._block, t0, t1)
-
-    def at(self, t: float, how: How = "nearest", tolerance: float | None = None) -> np.void:
-        """Give the row at a time.
-
-        Parameters
-        ----------
-        t
-            Time in seconds.
-        how
-            "previous": the row with the greatest time <= t, of equal times the one put in last. "next": the row with
-            the smallest time >= t, of equal times the one put in first. "nearest": the nearer of the two; in a tie the
-            earlier one. "linear": on the straight line between the two; numbers come as float64, bools and text are
-            those of the previous row.
-        tolerance
-            Largest distance in seconds from ``t`` to the row; for "linear", to both rows. None: any.
-
-        Returns
-        -------
-        numpy.void
-            One structured row, "t" included: a copy.
-
-        Raises
-        ------
-        RowNotFoundError
-            No row fits; a LookupError that says what is there.
-        ValueError
-            ``how`` is unknown, ``t`` is not finite, or ``tolerance`` is negative.
-
-        Notes
-        -----
-        Complexity: O(log rows); O(rows) while a time that goes back is in the ring.
-        Allocates: the row.
-        Valid: a copy.
-        Threads: the writer's.
-
-        Examples
-        --------
-        >>> track = TimeRing(10, {"x": "f8"})
-        >>> track.extend([0.0, 1.0], [[10], [20]])
-        >>> float(track.at(0.4)["x"]), float(track.at(0.25, how="linear")["x"])
-        (10.0, 12.5)
-        """
-        return lookups.at(self._block, t, how, tolerance)
-
-    def fps(self, points: SupportsIndex = 10) -> float:
-        """Give the rate over the last ``points`` rows: (k - 1) / (their last time - their first).
-
-        Parameters
-        ----------
-        points
-            How many rows, 2 or more; k is that, or the rows there are.
-
-        Returns
-        -------
-        float
-            In rows a second (Hz); 0.0 with less than two rows, or where no time has elapsed.
-
-        Raises
-        ------
-        ValueError
-            ``points`` is less than 2.
-
-        Notes
-        -----
-        Complexity: O(1).
-        Allocates: nothing.
-        Valid: a plain value.
-        Threads: the writer's.
-
-        Examples
-        --------
-        >>> track = TimeRing(10, {"x": "f8"})
-        >>> track.extend([0.0, 0.5, 1.0], [[1], [2], [3]])
-        >>> track.fps()
-        2.0
-        """
-        return lookups.fps(self._block, points)
-
-    def __getitem__(self, column: str) -> Array:
-        """Give one column of the rows there are, oldest first: a read-only view, valid until the next append."""
-        return lookups.column(self._block, column)
-
-    def health(self) -> Health:
-        """Give what the times of all rows ever put in say about the stream.
-
-        Returns
-        -------
-        Health
-            Counts of rows, repeats, backward steps, overwritten and missed rows, and the largest gap in seconds.
-
-        Notes
-        -----
-        Complexity: O(1).
-        Allocates: nothing but the tuple.
-        Valid: a plain value.
-        Threads: the writer's.
-
-        Examples
-        --------
-        >>> track = TimeRing(2, {"x": "f8"})
-        >>> track.extend([0.0, 0.5, 0.5, 0.25], [[1], [2], [3], [4]])
-        >>> track.health()
-        Health(rows=4, repeats=1, backward=1, largest_gap=0.5, overwritten=2, missed=0)
-        """
-        return lookups.health(self._block)
-
-    # Taking away ----------------------------------------------------------------------------------------------
-
-    def trim_before(self, t: float) -> None:
-        """Take away the oldest rows up to the first one with a time >= ``t``; all where there is none.
-
-        Parameters
-        ----------
-        t
-            Time in seconds; infinite ones are fine.
-
-        Raises
-        ------
-        ValueError
-            ``t`` is NaN.
-
-        Notes
-        -----
-        Complexity: O(log rows); O(rows) while a time that goes back is in the ring.
-        Allocates: nothing.
-        Valid: views taken before stay as they were until new rows overwrite them.
-        Threads: the writer's.
-
-        Examples
-        --------
-        >>> track = TimeRing(10, {"x": "f8"})
-        >>> track.extend([0.0, 0.5, 1.0], [[1], [2], [3]])
-        >>> track.trim_before(0.4)
-        >>> track["t"]
-        array([0.5, 1. ])
-        """
-        self._check_writer()
-        self._block.trim_to(lookups.from_time(self._block, t))

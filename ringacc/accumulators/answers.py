@@ -146,6 +146,10 @@ class DataFrameAccumulator(SegmentedAccumulator):
         """Give the rows of the ring of the last ``seconds`` as a view; see `TimeRing.window`."""
         return self._segment.ring.window(seconds)
 
+    def envelope(self, seconds: float, points: SupportsIndex) -> Array:
+        """Give the smallest and the largest values of the rows of `window` in bins; see `TimeRing.envelope`."""
+        return self._segment.ring.envelope(seconds, points)
+
     def between(self, t0: float, t1: float) -> Array:
         """Give the rows of the ring with t0 <= t <= t1 as a view; see `TimeRing.between`."""
         return self._segment.ring.between(t0, t1)

@@ -114,11 +114,11 @@ def _code(kind: np.dtype[Any]) -> int | None:
 
 
 def _extremes(kind: np.dtype[Any]) -> tuple[Any, Any]:
-    """Give the largest and the smallest value of a type of number."""
+    """Give what the minimum and the maximum of no numbers of a type are: any number takes their place."""
+    if kind.kind == "f":
+        return math.nan, math.nan
     if kind.kind == "b":
         return True, False
-    if kind.kind == "f":
-        return math.inf, -math.inf
     return np.iinfo(kind).max, np.iinfo(kind).min
 
 

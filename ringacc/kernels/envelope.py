@@ -5,30 +5,30 @@ called.
 
 Which columns there are is data, a *plan*: (code, offset in a row, offset in a row of the answer, number of values) for
 each run of neighbouring values of one type. So the kernel is compiled once, for every dtype. Rows are taken in pieces
-that stay in the first-level cache while one run after the other is folded. A run is folded ``LANES`` values at a time,
-whose minima and maxima stay in vector registers; what is left at its end is folded together with values that were
-folded before, which changes nothing.
+that stay in the first-level cache while one run after the other is folded, a few values at a time, whose minima and
+maxima stay in vector registers.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from .compile import BYTES, COUNTERS, INT, JIT, VOID, inner, kernel
+from .compile import BYTES, COUNTERS, INT, JIT, VOID, kernel
 from .memory import copy_bytes
 
 __all__ = ["CODES", "PLAN_ITEMS", "fold_bins"]
 
 #: Code of each type of value that is folded here; a bool is the byte that it is.
 CODES = {name: code for code, name in enumerate("f8 f4 i8 i4 i2 i1 u8 u4 u2 u1".split())}
-F8, F4, I8, I4, I2, I1, U8, U4, U2, U1 = range(10)
 #: Numbers in a plan for each run.
 PLAN_ITEMS = 4
 
-LANES = 8
 _PIECE_BYTES = 8192
+# Values that are folded together: as many as there are, then fewer. More than 16 float64 do not fit in the registers.
+_LANES = (16, 4, 1)
 
 if JIT:
     from llvmlite import ir
@@ -36,162 +36,92 @@ if JIT:
     from numba.core import cgutils
     from numba.extending import intrinsic
     from numba.np.arrayobj import make_array
-    from numba.np.numpy_support import from_dtype
 
-    def _vector(kind: Any, lanes: int) -> Any:
-        """Give the machine's type of that many values."""
-        one = {"f8": ir.DoubleType(), "f4": ir.FloatType()}.get(kind, ir.IntType(8 * int(kind[1])))
-        return ir.VectorType(one, lanes)
+    _INT64 = ir.IntType(64)
+    _NUMBERS = {"f8": ir.DoubleType(), "f4": ir.FloatType()}
 
     def _is_less(builder: Any, kind: str, one: Any, other: Any) -> Any:
-        """Emit where values are less than others; NaN never is."""
+        """Emit which of some values are less than others; NaN never is."""
         compare = {"f": builder.fcmp_ordered, "i": builder.icmp_signed, "u": builder.icmp_unsigned}[kind[0]]
         return compare("<", one, other)
 
-    def _at(context: Any, builder: Any, array: Any, offset: Any, vector: Any) -> Any:
-        """Emit the address of values in an array of bytes."""
-        data = make_array(BYTES)(context, builder, array).data
-        return builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
+    def _start(context: Any, builder: Any, array: Any, offset: Any) -> Any:
+        """Emit the address of a byte of an array."""
+        return builder.gep(make_array(BYTES)(context, builder, array).data, [offset])
 
-    def _fold_of(kind: str, lanes: int) -> Any:
-        """Make a function that folds the same few values of each row into their minima and maxima."""
-        vector = _vector(kind, lanes)
+    def _emit_fold(builder: Any, kind: str, lanes: int, places: list[Any], stride: Any, rows: Any) -> None:
+        """Emit the fold of the same few values of each row into their minima and maxima."""
+        vector = ir.VectorType(_NUMBERS.get(kind, ir.IntType(8 * int(kind[1]))), lanes)
+        source, low, high = places
+        low, high = (builder.bitcast(place, vector.as_pointer()) for place in (low, high))
+        lower, upper = (builder.load(place, align=1, typ=vector) for place in (low, high))
+        if kind[0] == "f":
+            # Nothing but NaN so far: any number takes its place.
+            is_nan = builder.fcmp_unordered("uno", lower, lower)
+            lower = builder.select(is_nan, ir.Constant(vector, [math.inf] * lanes), lower)
+            upper = builder.select(is_nan, ir.Constant(vector, [-math.inf] * lanes), upper)
+        least, most = cgutils.alloca_once_value(builder, lower), cgutils.alloca_once_value(builder, upper)
+        with cgutils.for_range(builder, rows) as loop:
+            place = builder.gep(source, [builder.mul(loop.index, stride)])
+            value = builder.load(builder.bitcast(place, vector.as_pointer()), align=1, typ=vector)
+            lower, upper = builder.load(least), builder.load(most)
+            builder.store(builder.select(_is_less(builder, kind, value, lower), value, lower), least)
+            builder.store(builder.select(_is_less(builder, kind, upper, value), value, upper), most)
+        lower, upper = builder.load(least), builder.load(most)
+        if kind[0] == "f":
+            is_nan, nan = _is_less(builder, kind, upper, lower), ir.Constant(vector, [math.nan] * lanes)
+            lower, upper = builder.select(is_nan, nan, lower), builder.select(is_nan, nan, upper)
+        builder.store(lower, low, align=1)
+        builder.store(upper, high, align=1)
+
+    def _emit_run(builder: Any, kind: str, places: list[Any], stride: Any, rows: Any, values: Any) -> None:
+        """Emit the fold of all values of a run, as many of them at a time as can be."""
+        done = _INT64(0)
+        for lanes in _LANES:
+            count = builder.udiv(builder.sub(values, done), _INT64(lanes))
+            with cgutils.for_range(builder, count) as loop:
+                value = builder.add(done, builder.mul(loop.index, _INT64(lanes)))
+                offset = builder.mul(value, _INT64(int(kind[1])))
+                here = [builder.gep(place, [offset]) for place in places]
+                _emit_fold(builder, kind, lanes, here, stride, rows)
+            done = builder.add(done, builder.mul(count, _INT64(lanes)))
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def _fold_run(
+        typing: Any, code: Any, block: Any, start: Any, stride: Any, rows: Any, out: Any, low: Any, high: Any, values: Any
+    ) -> Any:
+        """Fold ``values`` neighbouring values, at ``start``, of a number of rows into those at ``low`` and ``high``."""
 
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            block, start, stride, rows, out, low, high = args
-            places = [_at(context, builder, out, offset, vector) for offset in (low, high)]
-            least, most = (cgutils.alloca_once_value(builder, builder.load(p, align=1, typ=vector)) for p in places)
-            with cgutils.for_range(builder, rows) as loop:
-                offset = builder.add(start, builder.mul(loop.index, stride))
-                value = builder.load(_at(context, builder, block, offset, vector), align=1, typ=vector)
-                lower, upper = builder.load(least), builder.load(most)
-                builder.store(builder.select(_is_less(builder, kind, value, lower), value, lower), least)
-                builder.store(builder.select(_is_less(builder, kind, upper, value), value, upper), most)
-            for place, found in zip(places, (least, most), strict=True):
-                builder.store(builder.load(found), place, align=1)
+            code, block, start, stride, rows, out, low, high, values = args
+            places = [_start(context, builder, array, at) for array, at in ((block, start), (out, low), (out, high))]
+            behind = builder.append_basic_block("folded")
+            choice = builder.switch(code, behind)
+            for kind, number in CODES.items():
+                own = builder.append_basic_block(kind)
+                choice.add_case(_INT64(number), own)
+                with builder.goto_block(own):
+                    _emit_run(builder, kind, places, stride, rows, values)
+                    builder.branch(behind)
+            builder.position_at_end(behind)
             return context.get_dummy_value()
 
-        @intrinsic  # type: ignore[untyped-decorator]
-        def fold(typing: Any, block: Any, start: Any, stride: Any, rows: Any, out: Any, low: Any, high: Any) -> Any:
-            """Fold the values at ``start`` in a number of rows into those at ``low`` and ``high`` of ``out``."""
-            return types.void(BYTES, INT, INT, INT, BYTES, INT, INT), emit
-
-        return fold
-
-    def _settle_of(kind: str) -> Any:
-        """Make a function that says NaN where there was nothing but NaN."""
-        number = from_dtype(np.dtype(kind))
-        vector = _vector(kind, 1)
-
-        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            out, low, high = args
-            places = [_at(context, builder, out, offset, vector) for offset in (low, high)]
-            lower, upper = (builder.load(place, align=1, typ=vector) for place in places)
-            nothing = ir.Constant(vector, [context.get_constant(number, np.nan)])
-            is_empty = _is_less(builder, kind, upper, lower)
-            for place, value in zip(places, (lower, upper), strict=True):
-                builder.store(builder.select(is_empty, nothing, value), place, align=1)
-            return context.get_dummy_value()
-
-        @intrinsic  # type: ignore[untyped-decorator]
-        def settle(typing: Any, out: Any, low: Any, high: Any) -> Any:
-            """Put NaN for a minimum and a maximum that nothing was folded into."""
-            return types.void(BYTES, INT, INT), emit
-
-        return settle
+        return types.void(INT, BYTES, INT, INT, INT, BYTES, INT, INT, INT), emit
 
 else:
 
-    def _fold_of(kind: str, lanes: int) -> Any:
-        """Make a function that folds the same few values of each row into their minima and maxima."""
-        size = lanes * int(kind[1])
-
-        def fold(block: Any, start: int, stride: int, rows: int, out: Any, low: int, high: int) -> None:
-            """Fold the values at ``start`` in a number of rows into those at ``low`` and ``high`` of ``out``."""
-            lower, upper = (out[place : place + size].view(kind) for place in (low, high))
-            for row in range(rows):
-                values = block[start + row * stride :][:size].view(kind)
-                lower[values < lower] = values[values < lower]
-                upper[values > upper] = values[values > upper]
-
-        return fold
-
-    def _settle_of(kind: str) -> Any:
-        """Make a function that says NaN where there was nothing but NaN."""
-        size = int(kind[1])
-
-        def settle(out: Any, low: int, high: int) -> None:
-            """Put NaN for a minimum and a maximum that nothing was folded into."""
-            lower, upper = (out[place : place + size].view(kind) for place in (low, high))
-            if upper[0] < lower[0]:
-                lower[:] = upper[:] = np.nan
-
-        return settle
-
-
-def _run_of(kind: str) -> Any:
-    """Make a function that folds a run of values of one type."""
-    size, step = int(kind[1]), LANES * int(kind[1])
-    one, many = _fold_of(kind, 1), _fold_of(kind, LANES)
-
-    @inner
-    def run(block: Any, start: int, stride: int, rows: int, out: Any, low: int, high: int, values: int) -> None:
-        """Fold ``values`` neighbouring values of each row."""
-        if values < LANES:
-            for value in range(values):
-                one(block, start + value * size, stride, rows, out, low + value * size, high + value * size)
-            return
-        for place in range(0, values // LANES * step, step):
-            many(block, start + place, stride, rows, out, low + place, high + place)
-        if values % LANES != 0:
-            place = (values - LANES) * size
-            many(block, start + place, stride, rows, out, low + place, high + place)
-
-    return run
-
-
-_f8, _f4 = _run_of("f8"), _run_of("f4")
-_i8, _i4, _i2, _i1 = _run_of("i8"), _run_of("i4"), _run_of("i2"), _run_of("i1")
-_u8, _u4, _u2, _u1 = _run_of("u8"), _run_of("u4"), _run_of("u2"), _run_of("u1")
-_settle_f8, _settle_f4 = _settle_of("f8"), _settle_of("f4")
-
-
-@inner
-def _fold_run(
-    code: int, block: Any, start: int, stride: int, rows: int, out: Any, low: int, high: int, values: int
-) -> None:
-    """Fold ``values`` neighbouring values of each row, by their type."""
-    if code == F8:
-        _f8(block, start, stride, rows, out, low, high, values)
-    elif code == F4:
-        _f4(block, start, stride, rows, out, low, high, values)
-    elif code == I8:
-        _i8(block, start, stride, rows, out, low, high, values)
-    elif code == I4:
-        _i4(block, start, stride, rows, out, low, high, values)
-    elif code == I2:
-        _i2(block, start, stride, rows, out, low, high, values)
-    elif code == I1:
-        _i1(block, start, stride, rows, out, low, high, values)
-    elif code == U8:
-        _u8(block, start, stride, rows, out, low, high, values)
-    elif code == U4:
-        _u4(block, start, stride, rows, out, low, high, values)
-    elif code == U2:
-        _u2(block, start, stride, rows, out, low, high, values)
-    else:
-        _u1(block, start, stride, rows, out, low, high, values)
-
-
-@inner
-def _settle_run(code: int, out: Any, low: int, high: int, values: int) -> None:
-    """Put NaN where nothing else was found; whole numbers were."""
-    if code == F8:
-        for value in range(values):
-            _settle_f8(out, low + 8 * value, high + 8 * value)
-    elif code == F4:
-        for value in range(values):
-            _settle_f4(out, low + 4 * value, high + 4 * value)
+    def _fold_run(
+        code: int, block: Any, start: int, stride: int, rows: int, out: Any, low: int, high: int, values: int
+    ) -> None:
+        """Fold ``values`` neighbouring values, at ``start``, of a number of rows into those at ``low`` and ``high``."""
+        kind = list(CODES)[code]
+        size = values * int(kind[1])
+        lower, upper = (out[place : place + size].view(kind) for place in (low, high))
+        for row in range(rows):
+            folded = block[start + row * stride :][:size].view(kind)
+            # What is NaN so far is neither: any number takes its place.
+            np.copyto(lower, folded, where=~(lower <= folded) & (folded == folded))
+            np.copyto(upper, folded, where=~(folded <= upper) & (folded == folded))
 
 
 @kernel(VOID, BYTES, INT, INT, COUNTERS, COUNTERS, BYTES, BYTES)
@@ -199,7 +129,7 @@ def fold_bins(block: Any, start: int, row_bytes: int, edges: Any, plan: Any, not
     """Fold rows into bins; bin k has the rows [edges[k], edges[k + 1]), one or more, from the byte ``start`` on.
 
     ``out`` has a row of minima and one of maxima for each bin; ``nothing`` is what they are before any row is folded
-    into them: of each type the largest and the smallest value.
+    into them: NaN, or of whole numbers the largest and the smallest.
     """
     piece = max(_PIECE_BYTES // row_bytes, 1)
     pair = len(nothing)
@@ -212,6 +142,3 @@ def fold_bins(block: Any, start: int, row_bytes: int, edges: Any, plan: Any, not
             for run in range(0, len(plan), PLAN_ITEMS):
                 code, source, to, values = plan[run], plan[run + 1], plan[run + 2], plan[run + 3]
                 _fold_run(code, block, begin + source, row_bytes, rows, out, low + to, high + to, values)
-        for run in range(0, len(plan), PLAN_ITEMS):
-            code, to, values = plan[run], plan[run + 2], plan[run + 3]
-            _settle_run(code, out, low + to, high + to, values)

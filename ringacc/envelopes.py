@@ -1,18 +1,21 @@
 """The smallest and the largest value of each of some bins of rows, for displays.
 
-Belongs here: which rows of a window fall in which bin, and what is left of a row's columns in the answer. May not be
-here: the fold itself (``kernels.envelope``), and who asks.
+Belongs here: which rows of a window fall in which bin, what is left of a row's columns in the answer, and what of an
+answer still holds for the next. May not be here: the fold itself (``kernels.envelope``), and who asks.
 
 Bins are fixed in the sequence of rows: bin k of a width, a power of two, has the rows [k * width, (k + 1) * width).
 So a bin's values only change while rows come into the newest or go from the oldest, and a trace that scrolls does not
 flicker. For the same reason the width depends on the number of rows alone, and not on where they begin.
+
+Rows never change once they have a sequence, so neither does a bin that has all its rows: it is kept, and a display that
+asks again and again pays for the new rows and the two bins at the ends.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from typing import Any, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
@@ -48,8 +51,29 @@ def shift_for(rows: int, points: int) -> int:
     return (-(-(rows - 1) // (points - 1)) - 1).bit_length()
 
 
+class Found(NamedTuple):
+    """An envelope, and which of its bins have all their rows.
+
+    Attributes
+    ----------
+    bins
+        The answer; an array of its own.
+    shift
+        Binary logarithm of the width.
+    first
+        Number of the first bin.
+    whole
+        The numbers of the bins that have all their rows, as a range; None where rows are not in time order.
+    """
+
+    bins: Array
+    shift: int = 0
+    first: int = 0
+    whole: range | None = None
+
+
 class Envelope:
-    """The envelope of rows of one dtype.
+    """The envelope of the rows of one ring, asked for again and again.
 
     Parameters
     ----------
@@ -57,7 +81,7 @@ class Envelope:
         Of the rows.
     """
 
-    __slots__ = ("_nothing", "_others", "_plan", "dtype")
+    __slots__ = ("_known", "_known_first", "_known_shift", "_nothing", "_others", "_plan", "dtype")
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         kept = [name for name in dtype.names or () if dtype[name].base.kind in "biuf"]
@@ -67,45 +91,79 @@ class Envelope:
         self._others = [name for name in kept if _code(dtype[name].base) is None]
         folded = [name for name in kept if name not in self._others]
         self._plan = _plan(dtype, self.dtype, folded)
-        extremes = np.zeros(2, self.dtype)
+        nothing = np.zeros(2, self.dtype)
         for name in folded:
-            extremes[name][0], extremes[name][1] = _extremes(dtype[name].base)
-        self._nothing: Array = extremes.view(np.uint8)
+            nothing[name][0], nothing[name][1] = _extremes(dtype[name].base)
+        self._nothing: Array = nothing.view(np.uint8)
+        # The bins that had all their rows when they were last asked for.
+        self._known, self._known_first, self._known_shift = np.empty((0, 2), self.dtype), 0, 0
 
     def of(self, block: Block, seconds: float, points: SupportsIndex) -> Array:
         """Give the smallest and the largest values of the rows with t >= newest - ``seconds``; `TimeRing.envelope`."""
+        return self.keep(self.find(block, seconds, points))
+
+    def find(self, block: Block, seconds: float, points: SupportsIndex) -> Found:
+        """Give an envelope; what it was made of may have been overwritten meanwhile."""
         count = checked_points(points)
         start, stop = lookups.window_slots(block, seconds)
         if start < 0:
-            # Rows that are not in time order need not be neighbours either.
-            places = lookups.window_places(block, seconds)
-            rows = block.last(len(block))[places]
-            sequences = block.trimmed + places
-            bins = sequences >> shift_for(int(sequences[-1] - sequences[0]) + 1, count)
-            edges = np.append(np.flatnonzero(np.diff(bins, prepend=-1)), len(rows))
-            return self._folded(rows, rows.view(np.uint8), 0, edges)
+            return self._find_scattered(block, seconds, count)
         if start == stop:
-            return np.empty((0, 2), self.dtype)
-        edges = _edges(block.written - (stop - start), block.written, shift_for(stop - start, count))
-        return self._folded(block.visible[start:stop], block.bytes, start * block.row_bytes, edges)
+            return Found(np.empty((0, 2), self.dtype))
+        shift, end = shift_for(stop - start, count), block.written
+        first = end - (stop - start)
+        bins = range(first >> shift, ((end - 1) >> shift) + 1)
+        whole = range(-(-first >> shift), end >> shift)
+        made = np.empty((len(bins), 2), self.dtype)
+        known = self._known_in(whole, shift)
+        for part in (range(bins.start, known.start), range(known.stop, bins.stop)) if known else (bins,):
+            if part:
+                edges = (np.arange(part.start, part.stop + 1) << shift).clip(first, end) - first
+                here = made[part.start - bins.start : part.stop - bins.start]
+                self._fold(block.visible[start:stop], block.bytes, start * block.row_bytes, edges, here)
+        if known:
+            here = made[known.start - bins.start : known.stop - bins.start]
+            _as_bytes(here)[:] = _as_bytes(self._known[known.start - self._known_first :][: len(known)])
+        return Found(made, shift, bins.start, whole)
 
-    def _folded(self, rows: Array, memory: Array, start: int, edges: Array) -> Array:
-        """Give the envelope of rows that lie in memory from a byte on; bin k has the rows [edges[k], edges[k + 1])."""
+    def keep(self, found: Found) -> Array:
+        """Give the bins of an envelope, of rows that were all there, and keep those that will not change."""
+        if found.whole is not None:
+            whole = found.bins[max(found.whole.start - found.first, 0) :][: len(found.whole)]
+            self._known = np.empty(whole.shape, self.dtype)
+            _as_bytes(self._known)[:] = _as_bytes(whole)
+            self._known_first, self._known_shift = found.whole.start, found.shift
+        return found.bins
+
+    def _known_in(self, whole: range, shift: int) -> range:
+        """Give which of the bins that have all their rows are known; an empty range: none."""
+        if shift != self._known_shift:
+            return range(0)
+        return range(max(whole.start, self._known_first), min(whole.stop, self._known_first + len(self._known)))
+
+    def _find_scattered(self, block: Block, seconds: float, count: int) -> Found:
+        """Give the envelope of rows that are not in time order: those of a window need not be neighbours."""
+        places = lookups.window_places(block, seconds)
+        rows = block.last(len(block))[places]
+        sequences = block.trimmed + places
+        bins = sequences >> shift_for(int(sequences[-1] - sequences[0]) + 1, count)
+        edges = np.append(np.flatnonzero(np.diff(bins, prepend=-1)), len(rows))
         made = np.empty((len(edges) - 1, 2), self.dtype)
-        envelope.fold_bins(
-            memory, start, rows.dtype.itemsize, edges, self._plan, self._nothing, made.reshape(-1).view(np.uint8)
-        )
+        self._fold(rows, rows.view(np.uint8), 0, edges, made)
+        return Found(made)
+
+    def _fold(self, rows: Array, memory: Array, start: int, edges: Array, made: Array) -> None:
+        """Fold rows, which lie in memory from a byte on, into bins; bin k has the rows [edges[k], edges[k + 1])."""
+        envelope.fold_bins(memory, start, rows.dtype.itemsize, edges, self._plan, self._nothing, _as_bytes(made))
         for name in self._others:
-            made[name][:, 0] = np.fmin.reduceat(rows[name], edges[:-1], axis=0)
-            made[name][:, 1] = np.fmax.reduceat(rows[name], edges[:-1], axis=0)
-        return made
+            column = rows[name][: edges[-1]]  # the last bin of reduceat goes on to the end
+            made[name][:, 0] = np.fmin.reduceat(column, edges[:-1], axis=0)
+            made[name][:, 1] = np.fmax.reduceat(column, edges[:-1], axis=0)
 
 
-def _edges(first: int, end: int, shift: int) -> Array:
-    """Give where the bins of the sequences [first, end) begin, counted from ``first``, and where the last one ends."""
-    edges = (np.arange(first >> shift, ((end - 1) >> shift) + 2) << shift) - first
-    edges[0], edges[-1] = 0, end - first
-    return edges
+def _as_bytes(bins: Array) -> Array:
+    """Give the bytes of contiguous bins."""
+    return bins.reshape(-1).view(np.uint8)
 
 
 def _code(kind: np.dtype[Any]) -> int | None:

@@ -88,7 +88,16 @@ if JIT:
 
     @intrinsic  # type: ignore[untyped-decorator]
     def _fold_run(
-        typing: Any, code: Any, block: Any, start: Any, stride: Any, rows: Any, out: Any, low: Any, high: Any, values: Any
+        typing: Any,
+        code: Any,
+        block: Any,
+        start: Any,
+        stride: Any,
+        rows: Any,
+        out: Any,
+        low: Any,
+        high: Any,
+        values: Any,
     ) -> Any:
         """Fold ``values`` neighbouring values, at ``start``, of a number of rows into those at ``low`` and ``high``."""
 

@@ -240,6 +240,27 @@ class TimeRingModel(_Model):
             raise ValueError(f"expected seconds >= 0, found {seconds}")
         return [row for row in self.rows if row[0] >= self.rows[-1][0] - seconds]
 
+    def envelope(self, seconds: float, points: int) -> list[list[Row]]:
+        """Return the least and the greatest values of the window's rows in each bin of sequence numbers."""
+        if points < 1:
+            raise ValueError(f"expected points >= 1, found {points}")
+        if not self.window(seconds):
+            return []
+        limit = self.rows[-1][0] - seconds
+        numbers = [self.trimmed + place for place, row in enumerate(self.rows) if row[0] >= limit]
+        length = numbers[-1] - numbers[0] + 1
+        width = 1
+        while points > 1 and _bins_at_most(length, width) > points:
+            width *= 2
+        bins: dict[int, list[Row]] = {}
+        for number in numbers:
+            bins.setdefault(number // width if points > 1 else 0, []).append(self.rows[number - self.trimmed])
+        kept = [place for place, name in enumerate(self.columns) if self.dtype[name].base.kind in "biuf"]
+        columns = [
+            [[row[place] for row in rows if row[place] == row[place]] for place in kept] for rows in bins.values()
+        ]
+        return [[tuple(least(values, default=math.nan) for values in held) for least in (min, max)] for held in columns]
+
     def between(self, t0: float, t1: float) -> list[Row]:
         """Return the rows with t0 <= time <= t1."""
         if math.isnan(t0) or math.isnan(t1):
@@ -279,6 +300,11 @@ class TimeRingModel(_Model):
         """Drop rows from the oldest on until one has a time of at least t."""
         while self.rows and self.rows[0][0] < t:
             self._drop_oldest(1)
+
+
+def _bins_at_most(length: int, width: int) -> int:
+    """Return the number of bins that so many rows fall in where they begin at the worst place."""
+    return max(len({number // width for number in range(start, start + length)}) for start in range(width))
 
 
 def _on_line(t: float, one: Row, other: Row) -> Row:

@@ -252,6 +252,7 @@ class Machine(RuleBasedStateMachine):
         assert same(self.acc.last(1000), held)
         assert same(self.acc.last(2), held[-2:])
         assert same(self.acc.window(1.0), [row for row in held if row[0] >= held[-1][0] - 1.0])
+        assert same(self.acc.envelope(1.0, 4), ring.envelope(1.0, 4))
         assert same(self.acc.between(-1.0, 5.0), [row for row in held if -1.0 <= row[0] <= 5.0])
         assert same(self.acc.since(0)[0], held)
         assert self.acc.health() == self.model.health()

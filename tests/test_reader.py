@@ -60,6 +60,7 @@ def test_answers_are_those_of_the_model(data, pairs, capacity):
         number = data.draw(st.integers(0, 9), "number")
         for tail in (early, late):
             questions = [("last", number), ("window", seconds), ("between", t0, t1), ("fps", number + 2)]
+            questions += [("envelope", seconds, points) for points in (number + 1, 1, 10, number)]
             questions += [("at", t0, how, tolerance) for how in HOWS[:3]]
             for question in questions:
                 assert same(answer(tail, *question), answer(model, *question)), question
@@ -85,6 +86,9 @@ def test_bad_questions(path):
             ("last", -1),
             ("window", -1.0),
             ("window", math.nan),
+            ("envelope", -1.0, 10),
+            ("envelope", math.nan, 10),
+            ("envelope", 1.0, 0),
             ("between", math.nan, 1.0),
             ("at", math.nan),
             ("at", 1.0, "soon"),
@@ -333,6 +337,28 @@ def whole(rows, back, consecutive=True):
     assert (steps == 1).all() if consecutive else (steps > 0).all()
 
 
+def bins_are_whole(tail, seconds, points, back):
+    """Assert that an envelope is that of rows none of which is torn: what is in a row follows from its number."""
+    bins = tail.envelope(seconds, points)
+    assert len(bins) <= points
+    low, high = bins[:, 0], bins[:, 1]
+    assert (high["less"] == -low["n"]).all()
+    assert (low["less"] == -high["n"]).all()
+    assert (low["half"] == low["n"] / 2).all()
+    assert (high["half"] == high["n"] / 2).all()
+    if not back:
+        assert (low["t"] == moments(low["n"])).all()
+        assert (high["t"] == moments(high["n"])).all()
+        assert (low["n"][1:] == high["n"][:-1] + 1).all()
+        assert not len(bins) or high["t"][-1] - low["t"][0] <= seconds
+    # A bin has the numbers from one multiple of its width to the next.
+    inner = high["n"][1:-1] - low["n"][1:-1] + 1
+    assert back or len(set(inner.tolist())) <= 1
+    assert back or (low["n"][1:-1] % inner == 0).all()
+    few = low["n"] // 251 == high["n"] // 251
+    assert back or (low["low"][few] == low["n"][few] % 251).all()
+
+
 def ask_all(tail, capacity, back, random):
     """Ask each question once, about rows that are about to be overwritten, and check the answers by definition.
 
@@ -343,6 +369,7 @@ def ask_all(tail, capacity, back, random):
     rows = tail.window(seconds)
     whole(rows, back, consecutive=not back)
     assert (rows["t"] >= rows["t"][-1:] - seconds).all()
+    bins_are_whole(tail, seconds, int(random.integers(1, 40)), back)
     # From before the oldest row to behind the newest.
     near = (tail.trimmed + int(random.integers(-2, capacity + 2))) * STEP
     rows = tail.between(near, near + seconds)

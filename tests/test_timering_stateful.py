@@ -122,6 +122,14 @@ class TimeRingMachine(RuleBasedStateMachine):
         assert not view.flags.writeable
         self.keep(view, rows)
 
+    @rule(seconds=SECONDS, points=st.integers(1, 9) | st.just(10**30))
+    def envelope(self, seconds, points):
+        """Ask for the least and the greatest values in bins, and write to what is given."""
+        bins = self.ring.envelope(seconds, points)
+        assert same(bins, self.model.envelope(seconds, points))
+        assert bins.dtype.names == tuple(name for name in self.model.columns if self.dtype[name].kind in "biuf")
+        bins.view(np.uint8)[:] = 1  # a copy
+
     @rule(data=st.data())
     def between(self, data):
         """Ask for the rows between two times."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -51,27 +51,6 @@ def shift_for(rows: int, points: int) -> int:
     return (-(-(rows - 1) // (points - 1)) - 1).bit_length()
 
 
-class Found(NamedTuple):
-    """An envelope, and which of its bins have all their rows.
-
-    Attributes
-    ----------
-    bins
-        The answer; an array of its own.
-    shift
-        Binary logarithm of the width.
-    first
-        Number of the first bin.
-    whole
-        The numbers of the bins that have all their rows, as a range; None where rows are not in time order.
-    """
-
-    bins: Array
-    shift: int = 0
-    first: int = 0
-    whole: range | None = None
-
-
 class Envelope:
     """The envelope of the rows of one ring, asked for again and again.
 
@@ -96,26 +75,24 @@ class Envelope:
             nothing[name][0], nothing[name][1] = _extremes(dtype[name].base)
         self._nothing: Array = nothing.view(np.uint8)
         # The bins that had all their rows when they were last asked for.
-        self._known, self._known_first, self._known_shift = np.empty((0, 2), self.dtype), 0, 0
+        self._known: Array = np.empty((0, 2), self.dtype)
+        self._known_first = self._known_shift = 0
 
     def of(self, block: Block, seconds: float, points: SupportsIndex) -> Array:
         """Give the smallest and the largest values of the rows with t >= newest - ``seconds``; `TimeRing.envelope`."""
-        return self.keep(self.find(block, seconds, points))
-
-    def find(self, block: Block, seconds: float, points: SupportsIndex) -> Found:
-        """Give an envelope; what it was made of may have been overwritten meanwhile."""
         count = checked_points(points)
         start, stop = lookups.window_slots(block, seconds)
         if start < 0:
-            return self._find_scattered(block, seconds, count)
+            return self._scattered(block, seconds, count)
         if start == stop:
-            return Found(np.empty((0, 2), self.dtype))
+            return np.empty((0, 2), self.dtype)
         shift, end = shift_for(stop - start, count), block.written
         first = end - (stop - start)
         bins = range(first >> shift, ((end - 1) >> shift) + 1)
+        # Those that have all their rows.
         whole = range(-(-first >> shift), end >> shift)
+        known = self._known_among(whole, shift)
         made = np.empty((len(bins), 2), self.dtype)
-        known = self._known_in(whole, shift)
         for part in (range(bins.start, known.start), range(known.stop, bins.stop)) if known else (bins,):
             if part:
                 edges = (np.arange(part.start, part.stop + 1) << shift).clip(first, end) - first
@@ -124,24 +101,26 @@ class Envelope:
         if known:
             here = made[known.start - bins.start : known.stop - bins.start]
             _as_bytes(here)[:] = _as_bytes(self._known[known.start - self._known_first :][: len(known)])
-        return Found(made, shift, bins.start, whole)
+        self._know(made[whole.start - bins.start :][: len(whole)], whole.start, shift)
+        return made
 
-    def keep(self, found: Found) -> Array:
-        """Give the bins of an envelope, of rows that were all there, and keep those that will not change."""
-        if found.whole is not None:
-            whole = found.bins[max(found.whole.start - found.first, 0) :][: len(found.whole)]
-            self._known = np.empty(whole.shape, self.dtype)
-            _as_bytes(self._known)[:] = _as_bytes(whole)
-            self._known_first, self._known_shift = found.whole.start, found.shift
-        return found.bins
+    def _know(self, bins: Array, first: int, shift: int) -> None:
+        """Keep bins that have all their rows.
 
-    def _known_in(self, whole: range, shift: int) -> range:
+        A row that a reader finds half overwritten does no harm here: it is gone, so no window that is asked for later
+        has all rows of its bin.
+        """
+        self._known = np.empty(bins.shape, self.dtype)
+        _as_bytes(self._known)[:] = _as_bytes(bins)
+        self._known_first, self._known_shift = first, shift
+
+    def _known_among(self, whole: range, shift: int) -> range:
         """Give which of the bins that have all their rows are known; an empty range: none."""
         if shift != self._known_shift:
             return range(0)
         return range(max(whole.start, self._known_first), min(whole.stop, self._known_first + len(self._known)))
 
-    def _find_scattered(self, block: Block, seconds: float, count: int) -> Found:
+    def _scattered(self, block: Block, seconds: float, count: int) -> Array:
         """Give the envelope of rows that are not in time order: those of a window need not be neighbours."""
         places = lookups.window_places(block, seconds)
         rows = block.last(len(block))[places]
@@ -150,7 +129,7 @@ class Envelope:
         edges = np.append(np.flatnonzero(np.diff(bins, prepend=-1)), len(rows))
         made = np.empty((len(edges) - 1, 2), self.dtype)
         self._fold(rows, rows.view(np.uint8), 0, edges, made)
-        return Found(made)
+        return made
 
     def _fold(self, rows: Array, memory: Array, start: int, edges: Array, made: Array) -> None:
         """Fold rows, which lie in memory from a byte on, into bins; bin k has the rows [edges[k], edges[k + 1])."""

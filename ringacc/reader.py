@@ -213,7 +213,7 @@ class RingReader:
         """Give the smallest and the largest values of the rows of `window` in bins; see `TimeRing.envelope`."""
         if self._envelope is None:
             self._envelope = Envelope(self.dtype)
-        return self._envelope.keep(self._ask(self._envelope.find, seconds, points))
+        return self._ask(self._envelope.of, seconds, points)
 
     def between(self, t0: float, t1: float) -> Array:
         """Give the rows with t0 <= t <= t1 as a copy; see `TimeRing.between`."""

@@ -92,7 +92,10 @@ def since(block: Block, sequence: SupportsIndex) -> tuple[Array, int, int]:
 
 def window(block: Block, seconds: float) -> Array:
     """Give the rows with t >= newest - ``seconds``: a view, or a copy while a time that goes back is in the block."""
-    start, stop = window_slots(block, seconds)
+    # As in window_slots, without the call: this is the look-up of closed loops.
+    if not seconds >= 0:
+        raise _no_window(seconds)
+    start, stop = times.window_bounds(block.counters, block.bytes, block.capacity, block.row_bytes, seconds)
     if start < 0:
         return _frozen(block.last(len(block))[window_places(block, seconds)])
     return block.visible[start:stop]
@@ -101,7 +104,7 @@ def window(block: Block, seconds: float) -> Array:
 def window_slots(block: Block, seconds: float) -> tuple[int, int]:
     """Give the slots [start, stop) of the rows with t >= newest - ``seconds``; (-1, -1): they are not in time order."""
     if not seconds >= 0:
-        raise ValueError(f"expected a window of 0 or more seconds, found {seconds}")
+        raise _no_window(seconds)
     start, stop = times.window_bounds(block.counters, block.bytes, block.capacity, block.row_bytes, seconds)
     return int(start), int(stop)
 
@@ -111,6 +114,10 @@ def window_places(block: Block, seconds: float) -> Array:
     stamps = block.last(len(block))["t"]
     # As floats of Python: see _pick.
     return np.flatnonzero(stamps >= float(stamps[-1]) - float(seconds))
+
+
+def _no_window(seconds: float) -> ValueError:
+    return ValueError(f"expected a window of 0 or more seconds, found {seconds}")
 
 
 def between(block: Block, t0: float, t1: float) -> Array:

@@ -123,6 +123,8 @@ class Envelope:
     def _scattered(self, block: Block, seconds: float, count: int) -> Array:
         """Give the envelope of rows that are not in time order: those of a window need not be neighbours."""
         places = lookups.window_places(block, seconds)
+        if not len(places):  # as where the newest row is overwritten meanwhile, which a reader finds out later
+            return np.empty((0, 2), self.dtype)
         rows = block.last(len(block))[places]
         sequences = block.trimmed + places
         bins = sequences >> shift_for(int(sequences[-1] - sequences[0]) + 1, count)

@@ -110,7 +110,7 @@ def window_slots(block: Block, seconds: float) -> tuple[int, int]:
 
 
 def window_places(block: Block, seconds: float) -> Array:
-    """Give which of the rows there are have t >= newest - ``seconds``, in whatever order they are; one or more are."""
+    """Give which of the rows there are have t >= newest - ``seconds``, in whatever order they are."""
     stamps = block.last(len(block))["t"]
     # As floats of Python: see _pick.
     return np.flatnonzero(stamps >= float(stamps[-1]) - float(seconds))

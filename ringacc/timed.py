@@ -94,8 +94,8 @@ class TimedRows(Ring):
 
         Notes
         -----
-        Complexity: O(log rows + rows of the window).
-        Allocates: the array.
+        Complexity: O(log rows + rows of the window); asked again, O(points + rows that are new).
+        Allocates: the array, and once more as much to keep for the next call.
         Valid: a copy.
         Threads: the writer's.
 

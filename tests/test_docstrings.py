@@ -34,15 +34,15 @@ def test_every_room_says_what_belongs_there(name):
 
 
 def documented_members():
-    """Give every public class and function, and the public methods that classes define themselves."""
+    """Give every public class and function, and the public methods of classes, also those of bases in the package."""
     for name in PUBLIC:
         thing = getattr(ringacc, name)
         if inspect.isclass(thing) and issubclass(thing, BaseException):
             continue
         yield name, thing
         if inspect.isclass(thing):
-            for member, value in vars(thing).items():
-                if not member.startswith("_") and inspect.isfunction(value):
+            for member, value in inspect.getmembers(thing, inspect.isfunction):
+                if not member.startswith("_") and value.__module__.startswith("ringacc"):
                     yield f"{name}.{member}", value
 
 

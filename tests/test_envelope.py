@@ -163,6 +163,20 @@ def test_sub_arrays():
     assert same(bins["half"][0], [[0.0, -4.0, 0.0], [4.0, 0.0, 8.0]])
 
 
+def test_columns_that_lie_apart():
+    """A dtype with holes between its fields: neighbours by name need not be so in memory."""
+    layout = np.dtype([("t", "f8"), ("a", "u1"), ("b", "f8"), ("c", "u1"), ("d", "f4"), ("e", "f4")], align=True)
+    ring = TimeRing(8, layout)
+    rows = np.zeros(8, ring.dtype)
+    for place, name in enumerate(ring.columns):
+        rows[name] = np.arange(8) + 10 * place
+    ring.extend(rows)
+    assert ring.dtype.itemsize > sum(ring.dtype[name].itemsize for name in ring.columns)
+    assert plain(ring.envelope(9.0, 1)) == [[(0, 10, 20, 30, 40, 50), (7, 17, 27, 37, 47, 57)]]
+    ring.append(1.0, (11, 21, 31, 41, 51))
+    assert plain(ring.envelope(9.0, 1)) == [[(1, 11, 21, 31, 41, 51), (7, 17, 27, 37, 47, 57)]]
+
+
 def test_gaps_stay_gaps():
     """NaN is passed over beside numbers; a bin of nothing else is NaN, and so is one of one such row."""
     ring = TimeRing(8, {"x": "f8", "y": "f4"})

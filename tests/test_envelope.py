@@ -7,7 +7,7 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringacc import EstimatorLog, TimeRing, lookups
@@ -267,6 +267,7 @@ def test_answer_is_a_copy():
 
 
 @given(data=st.data())
+@settings(max_examples=40)
 def test_earlier_answers_do_not_show(data):
     """A ring that is asked again and again answers as one that is asked for the first time."""
     ring, model = TimeRing(64, {"x": "f4", "n": "i2"}), TimeRingModel(64, {"x": "f4", "n": "i2"})

@@ -4,5 +4,6 @@ Belongs here: what touches a ring's bytes at full speed. May not be here: a clas
 message. Nothing in this folder imports anything of ringacc outside this folder but ``errors``.
 
 ``compile`` is the only place that spells numba options, ``memory`` the only one that emits machine instructions,
-``rows`` moves rows, ``times`` searches them, ``push`` takes one row from Python objects.
+``rows`` moves rows, ``times`` searches them, ``envelope`` folds them into minima and maxima, ``push`` takes one row from
+Python objects.
 """

@@ -3,7 +3,6 @@
 Belongs here: what touches a ring's bytes at full speed. May not be here: a class of the package, a dtype, an error
 message. Nothing in this folder imports anything of ringacc outside this folder but ``errors``.
 
-``compile`` is the only place that spells numba options, ``memory`` the only one that emits machine instructions,
-``rows`` moves rows, ``times`` searches them, ``envelope`` folds them into minima and maxima, ``push`` takes one row from
-Python objects.
+``compile`` is the only place that spells numba options, ``memory`` emits single machine instructions, ``rows`` moves
+rows, ``times`` searches them, ``envelope`` folds them into minima and maxima, ``push`` takes one row from Python objects.
 """

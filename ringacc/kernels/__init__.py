@@ -4,5 +4,5 @@ Belongs here: what touches a ring's bytes at full speed. May not be here: a clas
 message. Nothing in this folder imports anything of ringacc outside this folder but ``errors``.
 
 ``compile`` is the only place that spells numba options, ``memory`` emits single machine instructions, ``rows`` moves
-rows, ``times`` searches them, ``envelope`` folds them into minima and maxima, ``push`` takes one row from Python objects.
+rows, ``times`` searches them, ``envelope`` folds them into bins, ``push`` takes one row from Python objects.
 """

@@ -1,7 +1,7 @@
 """The command line: how a command is run, and how it ends.
 
 Belongs here: from words to a command, exit codes. May not be here: what may be asked for (``parser``), what a command
-does (``demo``, ``replay``, ``record``, ``recover``, ``inspect``), the process that rows
+does (``demo``, ``replay``, ``record``, ``recover``, ``inspect``, ``view``, ``top``, ``report``), the process that rows
 come from (``producer``), what is shown (``terminal``). Commands are imported when they are asked for, so that
 ``ringacc --help`` loads nothing outside the standard library.
 
@@ -82,7 +82,7 @@ def _command(options: argparse.Namespace) -> Any:
     if options.command == "demo":
         from .demo import Demo
 
-        return Demo(options.seconds, options.rate, options.format, options.out)
+        return Demo(options.seconds, options.rate, options.format, options.out, options.view)
     if options.command == "record":
         from .record import Record
 
@@ -95,6 +95,18 @@ def _command(options: argparse.Namespace) -> Any:
         from .inspect import Inspect
 
         return Inspect(options.ring, options.clean, options.force)
+    if options.command == "view":
+        from .view import View
+
+        return View(options.ring, options.columns, options.seconds)
+    if options.command == "top":
+        from .top import Top
+
+        return Top(options.ring, options.columns, options.seconds)
+    if options.command == "report":
+        from .report import Report
+
+        return Report(options.session, options.out, options.session_id, options.is_opened)
     from .replay import Replay
 
     return Replay(options.log, options.speed, options.format, options.out)

@@ -25,6 +25,9 @@ Record time-stamped rows at the rate of a tracking loop.
   ringacc record RING OUT  record a ring that another process writes
   ringacc recover RING     save what a crash has left
   ringacc inspect          see which rings there are, and what is in them
+  ringacc view RING        watch a ring in a window
+  ringacc top RING         watch a ring in the terminal
+  ringacc report SESSION   make a page of what a session has recorded
 """
 
 _ENDS = """\
@@ -91,6 +94,38 @@ with rows that nobody has recorded or recovered stays, and the exit code is 1.
 """
 
 
+_VIEW = """\
+Watch a ring in a window: traces of its columns, their values, the rate, the
+age of the newest row and the rows missed. The process that writes it does not
+notice.
+
+RING is the path of a ring file or of the folder of a stream, or the name of
+one in the folder for rings: see ringacc inspect. It need not be there yet: the
+window waits for it, says so when the writer has gone, and goes on when it
+comes back.
+
+Needs: pip install 'ringacc[view]'
+"""
+
+_TOP = """\
+Watch a ring in the terminal: last value, range and a small trace of each
+column, the rate, the age of the newest row and the rows missed. The process
+that writes it does not notice. Where there is no terminal, a line a second.
+
+RING is as for ringacc view, and need not be there yet. Ctrl-C ends it.
+"""
+
+_REPORT = """\
+Make one page, for a browser, of what a session has recorded: what is odd,
+traces, frame intervals and rate of each log, and the metadata. The page is one
+file that needs no other.
+
+SESSION is a folder that ringacc demo, ringacc replay or a Session has written.
+
+Needs: pip install 'ringacc[report]'
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line."""
 
@@ -127,6 +162,14 @@ def _format(text: str) -> str:
     return text
 
 
+def _columns(text: str) -> list[str]:
+    """Read the names of columns, with commas between them."""
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"expected names of columns with commas between them, found {text!r}")
+    return names
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser."""
     raw = argparse.RawDescriptionHelpFormatter
@@ -134,12 +177,13 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action="version", version=f"ringacc {__version__}")
     commands = made.add_subparsers(
         dest="command",
-        metavar="demo | replay | record | recover | inspect",
+        metavar="demo | replay | record | recover | inspect | view | top | report",
         required=True,
         parser_class=_Parser,
     )
     _add_loops(commands)
     _add_ring_commands(commands)
+    _add_displays(commands)
     return made
 
 
@@ -157,6 +201,7 @@ def _add_loops(commands: Any) -> None:
     demo.add_argument(
         "--out", type=Path, metavar="DIR", help="where to save (default: a new folder here, ringacc_demo_<date>_<time>)"
     )
+    demo.add_argument("--view", action="store_true", help="watch it in a window: see ringacc view")
 
     replay = commands.add_parser(
         "replay", help="send a recorded log through ringacc, and compare", description=_REPLAY, epilog=_ENDS,
@@ -210,3 +255,28 @@ def _add_ring_commands(commands: Any) -> None:
     inspect.add_argument("ring", metavar="RING", nargs="?", help="the ring, or a folder of rings")
     inspect.add_argument("--clean", action="store_true", help="take away rings that nobody uses any more")
     inspect.add_argument("--force", action="store_true", help="also those with rows that nobody has saved")
+
+
+def _add_displays(commands: Any) -> None:
+    """Add the commands that show rows to people."""
+    raw = argparse.RawDescriptionHelpFormatter
+    view = commands.add_parser("view", help="watch a ring in a window", description=_VIEW, formatter_class=raw)
+    top = commands.add_parser("top", help="watch a ring in the terminal", description=_TOP, formatter_class=raw)
+    for watcher in (view, top):
+        watcher.add_argument("ring", metavar="RING", help="the ring to watch")
+        watcher.add_argument(
+            "--columns", type=_columns, metavar="A,B,...", help="what to draw (default: the first eight of numbers)"
+        )
+        watcher.add_argument(
+            "--seconds", type=_positive, default=10.0, help="how far the traces reach back (default: 10)"
+        )
+
+    report = commands.add_parser(
+        "report", help="make a page of what a session has recorded", description=_REPORT, formatter_class=raw
+    )
+    report.add_argument("session", type=Path, metavar="SESSION", help="the folder of the session")
+    report.add_argument(
+        "--out", type=Path, metavar="FILE", help="the page to write (default: report.html, in the folder)"
+    )
+    report.add_argument("--id", dest="session_id", metavar="ID", help="which session, where the folder has several")
+    report.add_argument("--open", dest="is_opened", action="store_true", help="show the page in a browser")

@@ -16,6 +16,7 @@ __all__ = [
     "CapacityError",
     "CapacityMemoryError",
     "ConfigWarning",
+    "DisplayError",
     "EntryClashError",
     "EntryNameError",
     "EntryNotFoundError",
@@ -162,6 +163,10 @@ class SourceError(RingaccError, TypeError):
 
 class MissingExtraError(RingaccError, ImportError):
     """A part of the package needs a library that is not installed; the message has the command that installs it."""
+
+
+class DisplayError(RingaccError, RuntimeError):
+    """A window that cannot be opened: there is no display, or Qt cannot use it."""
 
 
 class RecorderError(RingaccError, RuntimeError):

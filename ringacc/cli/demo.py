@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from .interrupt import Interrupt
 from .producer import Line, Producer, ProducerError, clock
 from .recording import Log, folder_for, table_of
 from .terminal import TRACE_SECONDS, Display, Trace, count, print_table
+from .view import ViewProcess, check_window
 
 __all__ = ["Demo", "Estimate", "FrameCounts", "film"]
 
@@ -129,11 +131,15 @@ class Demo:
         Of the logs.
     out
         The folder to save to; None: a new one.
+    view
+        Whether it is shown in a window, too, that is closed when all is recorded.
 
     Raises
     ------
     SaveError
         The folder cannot be written to.
+    MissingExtraError, DisplayError
+        No window can be opened.
 
     Notes
     -----
@@ -143,7 +149,10 @@ class Demo:
     Threads: the main thread.
     """
 
-    def __init__(self, seconds: float, rate: float, format: str, out: Path | None) -> None:
+    def __init__(self, seconds: float, rate: float, format: str, out: Path | None, view: bool = False) -> None:
+        if view:
+            check_window()
+        self._view = view
         self._seconds = seconds
         self._rate = rate
         self._format = format
@@ -156,7 +165,7 @@ class Demo:
             recording = _Recording(producer.queue)
             failure = None
             try:
-                with display:
+                with display, ViewProcess(producer.queue.path) if self._view else nullcontext():
                     self._watch(display, producer, recording, interrupt)
             except ProducerError as error:
                 failure = error

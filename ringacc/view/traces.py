@@ -1,0 +1,231 @@
+"""What is drawn of rows: which pixels, at which scale, in which words. Numbers and text only.
+
+Belongs here: from bins of least and greatest values to pixels, the scale of a trace, a number as text. May not be here:
+Qt, and where rows come from.
+
+Traces are painted as pixels with NumPy, not as lines with Qt: a bin is a run of pixels in one column, so a picture of
+eight traces is a few operations on an array of bytes, whatever the signal looks like.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..block import Array
+
+__all__ = ["LEVELS", "Scale", "Spans", "number", "painted", "percentiles", "spans"]
+
+#: Shades of a trace between the background (0) and its colour: eighths of a pixel.
+LEVELS = 8
+
+# Half the thickness of a line, in pixels.
+_HALF_LINE = 0.8
+# What the scale leaves free above and below, as a share of the range.
+_MARGIN = 0.08
+# The scale grows at once, and shrinks when the values need less than this share of it.
+_SHRINKS_BELOW = 0.6
+# Share of the way to the scale that is wanted, that is gone at each redraw.
+_EASE = 0.2
+# Rows that are this many times further apart than most are not joined by a line.
+_GAP_INTERVALS = 8
+
+
+class Spans(NamedTuple):
+    """Which part of each column of pixels a trace covers, in the units of its values.
+
+    Attributes
+    ----------
+    low
+        A row for each trace, a value for each column of pixels; NaN where nothing is drawn.
+    high
+        The same, not less than ``low``.
+    """
+
+    low: Array
+    high: Array
+
+
+def spans(bins: Array, names: Sequence[str], right: float, per_second: float, width: int) -> Spans:
+    """Give what each trace covers of ``width`` columns of pixels, the last of which ends at the time ``right``.
+
+    Bins that share a column are drawn together, so that no peak is lost. Columns between two bins are joined by a line,
+    but for gaps: NaN, and rows much further apart than the others.
+    """
+    low, high = (np.full((len(names), width), np.nan) for _ in range(2))
+    if not len(bins) or not width or not names:
+        return Spans(low, high)
+    bins = _in_time_order(bins)
+    first, last = bins["t"][:, 0], bins["t"][:, 1]
+    # In double precision, and before they are numbers of a column: a time may be far away.
+    places = width + (first - right) * per_second
+    columns = np.floor(np.clip(places, -2.0, width - 1.0)).astype(np.intp)
+    starts = np.flatnonzero(np.diff(columns, prepend=columns[0] - 1))
+    shown = columns[starts]
+    seen = np.arange(width)
+    is_gap = _gaps(first, last, shown, starts, seen)
+    inside = shown >= 0
+    for row, name in enumerate(names):
+        values = bins[name].astype(np.float64)
+        # fmin and fmax: a bin of NaN in a column of pixels does not hide the others of the same column.
+        least = np.fmin.reduceat(values[:, 0], starts)
+        greatest = np.fmax.reduceat(values[:, 1], starts)
+        for into, known in ((low, least), (high, greatest)):
+            with np.errstate(invalid="ignore", over="ignore"):
+                into[row] = np.interp(seen, shown, known, left=np.nan)
+            into[row, is_gap] = np.nan
+            into[row, shown[inside]] = known[inside]
+    _join(low, high)
+    return Spans(low, high)
+
+
+def _in_time_order(bins: Array) -> Array:
+    """Give bins in the order of their times, which may have gone back."""
+    first = bins["t"][:, 0]
+    if (first[1:] >= first[:-1]).all():
+        return bins
+    ordered: Array = bins[np.argsort(first, kind="stable")]
+    return ordered
+
+
+def _gaps(first: Array, last: Array, shown: Array, starts: Array, seen: Array) -> Array:
+    """Say which columns lie between rows that are much further apart than most."""
+    if len(first) < 3:
+        return np.zeros(len(seen), bool)
+    between = first[1:] - last[:-1]
+    longest = _GAP_INTERVALS * np.median(first[1:] - first[:-1])
+    is_long = (between > longest)[starts[1:] - 1]
+    after = np.searchsorted(shown, seen, side="left")  # the first column with a bin, at or after each
+    is_empty = (after > 0) & (after < len(shown)) & (shown[np.minimum(after, len(shown) - 1)] != seen)
+    is_gap: Array = is_empty & np.append(is_long, False)[np.clip(after - 1, 0, len(is_long))]
+    return is_gap
+
+
+def _join(low: Array, high: Array) -> None:
+    """Let the parts of neighbouring columns touch, so that they are one line."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        rising = low[:, 1:] / 2 + high[:, :-1] / 2  # halved first: their sum may be too great
+        falling = high[:, 1:] / 2 + low[:, :-1] / 2
+        is_rising = low[:, 1:] > high[:, :-1]
+        is_falling = high[:, 1:] < low[:, :-1]
+    np.copyto(low[:, 1:], rising, where=is_rising)
+    np.copyto(high[:, :-1], rising, where=is_rising)
+    np.copyto(high[:, 1:], falling, where=is_falling)
+    np.copyto(low[:, :-1], falling, where=is_falling)
+
+
+def painted(low: Array, high: Array, bottom: float, top: float, height: int) -> Array:
+    """Give how much of each pixel of a lane a trace covers: bytes of 0 to `LEVELS`, the top row first.
+
+    Values beyond the scale are drawn at its edge.
+    """
+    unit = LEVELS
+    edge = unit * height
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Halved first, since the range of two numbers may be greater than any number.
+        range_ = top / 2 - bottom / 2
+        upper = edge * (1 - np.clip((high / 2 - bottom / 2) / range_, 0, 1)) - _HALF_LINE * unit
+        lower = edge * (1 - np.clip((low / 2 - bottom / 2) / range_, 0, 1)) + _HALF_LINE * unit
+    is_drawn = ~np.isnan(upper) & ~np.isnan(lower)
+    # A line at the edge is as thick as elsewhere.
+    upper = np.where(is_drawn, np.clip(upper, 0, edge - 2 * _HALF_LINE * unit), 0).astype(np.int16)
+    lower = np.where(is_drawn, np.clip(lower, 2 * _HALF_LINE * unit, edge), 0).astype(np.int16)
+    pixel = (np.arange(height, dtype=np.int16) * unit)[:, None]
+    covered = np.minimum(lower, pixel + np.int16(unit))
+    covered -= np.maximum(upper, pixel)
+    np.maximum(covered, 0, out=covered)
+    return covered.astype(np.uint8)
+
+
+def percentiles(low: Array, high: Array) -> tuple[float, float]:
+    """Give the 0.5 % percentile of the least and the 99.5 % percentile of the greatest values; NaN where none is."""
+    least, greatest = low[np.isfinite(low)], high[np.isfinite(high)]
+    if not len(least) or not len(greatest):
+        return math.nan, math.nan
+    # Of values that are there: between two that are far apart, the percentile would be no value at all.
+    return (
+        float(np.percentile(least, 0.5, method="higher")),
+        float(np.percentile(greatest, 99.5, method="lower")),
+    )
+
+
+class Scale:
+    """The values at the lower and the upper edge of a lane, which follow what is seen, and stand still otherwise.
+
+    Parameters
+    ----------
+    is_truth
+        Whether the column holds truth values, whose scale is fixed.
+
+    Attributes
+    ----------
+    bottom
+        At the lower edge just now.
+    top
+        At the upper edge just now.
+    """
+
+    __slots__ = ("_wanted", "bottom", "top")
+
+    def __init__(self, is_truth: bool = False) -> None:
+        self.bottom, self.top = (-0.2, 1.2) if is_truth else (math.nan, math.nan)
+        self._wanted = None if is_truth else (math.nan, math.nan)
+
+    @property
+    def range(self) -> float:
+        """From the lower to the upper edge; NaN while nothing was seen."""
+        return self.top - self.bottom
+
+    def follow(self, low: float, high: float) -> None:
+        """See which values there are; the scale is changed where they do not fit, or need much less than there is."""
+        if self._wanted is None or math.isnan(low) or math.isnan(high):
+            return
+        bottom, top = _with_margin(min(low, high), max(low, high))
+        before = self._wanted
+        is_first = math.isnan(before[0])
+        fits = not is_first and before[0] <= low and high <= before[1]
+        if fits and top / 2 - bottom / 2 >= _SHRINKS_BELOW * (before[1] / 2 - before[0] / 2):
+            return
+        self._wanted = (bottom, top)
+        if is_first:
+            self.bottom, self.top = bottom, top
+
+    def ease(self) -> bool:
+        """Go a part of the way to the scale that is wanted; give whether there was any to go."""
+        if self._wanted is None or self._wanted == (self.bottom, self.top) or math.isnan(self._wanted[0]):
+            return False
+        bottom, top = self._wanted
+        near = 0.002 * (top / 2 - bottom / 2)
+        if abs(bottom / 2 - self.bottom / 2) < near and abs(top / 2 - self.top / 2) < near:
+            self.bottom, self.top = bottom, top
+        else:
+            self.bottom += (bottom - self.bottom) * _EASE
+            self.top += (top - self.top) * _EASE
+        return True
+
+
+def _with_margin(low: float, high: float) -> tuple[float, float]:
+    """Give the edges of a lane for values; also for one value, and for the greatest numbers there are."""
+    margin = (high / 2 - low / 2) * 2 * _MARGIN
+    if not margin > 1e-12 * max(abs(low), abs(high)):
+        margin = max(abs(low) * 0.05, 0.5 if low == 0 else 0.0)
+    most = float(np.finfo(np.float64).max) / 4
+    return max(low - margin, -most), min(high + margin, most)
+
+
+def number(value: Any, range_: float = math.nan) -> str:
+    """Give a value as text: whole numbers whole, others with as many digits as the range of a trace calls for."""
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else f"{value}"
+    size = range_ if range_ > 0 else abs(float(value))
+    if not size:
+        return "0"
+    # Also an offset that is great beside the range is told from the next one.
+    if 1e-4 <= size < 1e6 and abs(value) < 1e9:
+        return f"{value:.{max(0, 2 - math.floor(math.log10(size)))}f}"
+    return f"{value:.3e}"

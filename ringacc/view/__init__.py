@@ -28,7 +28,8 @@ def _counts_none() -> bool:
 if not _counts_none():
     raise MissingExtraError(
         f"expected a Qt binding that works with Python {sys.version.split()[0]}, found {QT_LIB} of Qt {QtVersion}, "
-        "which loses references until the process dies: use Python 3.12 or newer, or pip install 'PySide6-Essentials<6.12'"
+        "which loses references until the process dies: use Python 3.12 or newer, or pip install "
+        "'PySide6-Essentials<6.12'"
     )
 
 from .plot import StreamPlot  # noqa: E402

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyqtgraph as pg
-from pyqtgraph.Qt import QtCore, QtGui
+from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from ..block import Array
 from .theme import Theme
@@ -74,7 +74,6 @@ class Lanes(pg.GraphicsWidget):  # type: ignore[misc]
         self.lanes: Sequence[Lane] = ()
         self._spans = Spans(np.empty((0, 0)), np.empty((0, 0)))
         self._ticks: Array = np.empty(0)
-        self._pixels: Array = np.empty((0, 0), np.uint8)
         self.setMinimumSize(80, 60)
         self.setAcceptedMouseButtons(QtCore.Qt.MouseButton.LeftButton)
 
@@ -109,8 +108,9 @@ class Lanes(pg.GraphicsWidget):  # type: ignore[misc]
                 self._paint_trace(pixels[ends[row] : ends[row + 1], :width], row, lane.scale)
         image = QtGui.QImage(pixels.data, width, height, pixels.shape[1], QtGui.QImage.Format.Format_Indexed8)
         image.setColorTable(self.theme.shades())
+        # Converted at once, and so copied: to draw an image of a palette takes four times as long.
+        image = image.convertToFormat(QtGui.QImage.Format.Format_RGB32)
         image.setDevicePixelRatio(self._ratio())
-        self._pixels = pixels  # Qt does not keep the bytes that an image lies in
         return image
 
     def _paint_trace(self, pixels: Array, row: int, scale: Scale) -> None:
@@ -120,7 +120,9 @@ class Lanes(pg.GraphicsWidget):  # type: ignore[misc]
         inner = pixels[border : len(pixels) - border, pixels.shape[1] - len(low) :]
         covered = painted(low, high, scale.bottom, scale.top, len(inner))
         shade = _FIRST_SHADE + row % len(self.theme.traces) * LEVELS - 1
-        np.copyto(inner, covered + np.uint8(shade), where=covered > 0)
+        is_covered = covered > 0
+        # Not with a mask, which takes twice as long: what is not covered keeps its lines.
+        inner += covered + is_covered.view(np.uint8) * (np.uint8(shade) - inner)
 
     def paint(self, painter: QtGui.QPainter, option: Any, widget: Any = None) -> None:
         """Paint the picture, and what is to be said instead of it or on it."""
@@ -165,6 +167,17 @@ class _Beside(pg.GraphicsWidget):  # type: ignore[misc]
         super().__init__()
         self.theme = theme
         self.lanes: Sequence[Lane] = ()
+        # Or Qt paints it whenever what is beside it is painted.
+        self.setFlag(QtWidgets.QGraphicsItem.GraphicsItemFlag.ItemUsesExtendedStyleOption)
+
+    def paint(self, painter: QtGui.QPainter, option: Any, widget: Any = None) -> None:
+        """Paint the text, where something of it is to be painted."""
+        if self.lanes and not option.exposedRect.isEmpty():
+            self._paint(painter)
+
+    def _paint(self, painter: QtGui.QPainter) -> None:
+        """Paint the text."""
+        raise NotImplementedError
 
     def _metrics(self) -> QtGui.QFontMetricsF:
         return QtGui.QFontMetricsF(self.font())
@@ -193,7 +206,7 @@ class Scales(_Beside):
         self._set_width(self._metrics().horizontalAdvance("-0.000e+000") + 10)
         self.update()
 
-    def paint(self, painter: QtGui.QPainter, option: Any, widget: Any = None) -> None:
+    def _paint(self, painter: QtGui.QPainter) -> None:
         """Paint the numbers, where a lane has room for two."""
         painter.setPen(QtGui.QColor(*self.theme.faint))
         ends = edges(len(self.lanes), self.size().height())
@@ -223,7 +236,7 @@ class Values(_Beside):
         self._set_width(min(max(names, values * 1.25, 90.0), 260.0) + 16)
         self.update()
 
-    def paint(self, painter: QtGui.QPainter, option: Any, widget: Any = None) -> None:
+    def _paint(self, painter: QtGui.QPainter) -> None:
         """Paint name and value: one above the other where there is room for both, else beside each other."""
         metrics, plain = self._metrics(), painter.font()
         ends = edges(len(self.lanes), self.size().height())

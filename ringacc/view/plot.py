@@ -132,7 +132,7 @@ class StreamPlot(QtWidgets.QWidget):  # type: ignore[misc]
         self._axis = pg.AxisItem("bottom")
         grid = self._scene.ci
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(0)
+        grid.setSpacing(4)  # or what is beside the picture would be painted with it
         for item, row, column in (
             (self._scales, 0, 0), (self._picture, 0, 1), (self._values, 0, 2), (self._axis, 1, 1),
         ):  # fmt: skip
@@ -357,7 +357,9 @@ class StreamPlot(QtWidgets.QWidget):  # type: ignore[misc]
         self._seen = spans(bins, names, right, width / self._seconds, width)
         if any(math.isnan(lane.scale.top) for lane in self._lanes):
             self._follow_scales()
-        self._axis.setRange(-self._seconds - self._offset, -self._offset)
+        span = (-self._seconds - self._offset, -self._offset)
+        if span != tuple(self._axis.range):  # or it would be painted anew
+            self._axis.setRange(*span)
         self._picture.draw(self._seen, self._ticks())
 
     def _ticks(self) -> Array:
@@ -365,7 +367,8 @@ class StreamPlot(QtWidgets.QWidget):  # type: ignore[misc]
         left, right = self._axis.range
         levels = self._axis.tickValues(left, right, max(self._picture.size().width(), 1))
         ticks: Array = np.array(levels[0][1] if levels else [], float)
-        return (ticks - left) / (right - left)
+        ticks = (ticks - left) / (right - left)
+        return ticks
 
     def _follow_scales(self) -> None:
         """Let the scales follow what is seen."""

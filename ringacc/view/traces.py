@@ -68,16 +68,18 @@ def spans(bins: Array, names: Sequence[str], right: float, per_second: float, wi
     seen = np.arange(width)
     is_gap = _gaps(first, last, shown, starts, seen)
     inside = shown >= 0
+    is_dense = np.count_nonzero(inside) == width
     for row, name in enumerate(names):
         values = bins[name].astype(np.float64)
         # fmin and fmax: a bin of NaN in a column of pixels does not hide the others of the same column.
-        least = np.fmin.reduceat(values[:, 0], starts)
-        greatest = np.fmax.reduceat(values[:, 1], starts)
-        for into, known in ((low, least), (high, greatest)):
-            with np.errstate(invalid="ignore", over="ignore"):
-                into[row] = np.interp(seen, shown, known, left=np.nan)
-            into[row, is_gap] = np.nan
-            into[row, shown[inside]] = known[inside]
+        for into, known in (
+            (low[row], np.fmin.reduceat(values[:, 0], starts)), (high[row], np.fmax.reduceat(values[:, 1], starts)),
+        ):  # fmt: skip
+            if not is_dense:
+                with np.errstate(invalid="ignore", over="ignore"):
+                    into[:] = np.interp(seen, shown, known, left=np.nan)
+                into[is_gap] = np.nan
+            into[shown[inside]] = known[inside]
     _join(low, high)
     return Spans(low, high)
 
@@ -122,22 +124,23 @@ def painted(low: Array, high: Array, bottom: float, top: float, height: int) -> 
 
     Values beyond the scale are drawn at its edge.
     """
-    unit = LEVELS
-    edge = unit * height
+    edge, half = float(LEVELS * height), _HALF_LINE * LEVELS
+    # Halved first, since the range of two numbers may be greater than any number.
+    per_unit = edge / (top / 2 - bottom / 2)
     with np.errstate(over="ignore", invalid="ignore"):
-        # Halved first, since the range of two numbers may be greater than any number.
-        range_ = top / 2 - bottom / 2
-        upper = edge * (1 - np.clip((high / 2 - bottom / 2) / range_, 0, 1)) - _HALF_LINE * unit
-        lower = edge * (1 - np.clip((low / 2 - bottom / 2) / range_, 0, 1)) + _HALF_LINE * unit
-    is_drawn = ~np.isnan(upper) & ~np.isnan(lower)
-    # A line at the edge is as thick as elsewhere.
-    upper = np.where(is_drawn, np.clip(upper, 0, edge - 2 * _HALF_LINE * unit), 0).astype(np.int16)
-    lower = np.where(is_drawn, np.clip(lower, 2 * _HALF_LINE * unit, edge), 0).astype(np.int16)
-    pixel = (np.arange(height, dtype=np.int16) * unit)[:, None]
-    covered = np.minimum(lower, pixel + np.int16(unit))
-    covered -= np.maximum(upper, pixel)
+        upper = edge - (high / 2 - bottom / 2) * per_unit
+        lower = edge - (low / 2 - bottom / 2) * per_unit
+    # NaN goes through both, and a line at the edge is as thick as elsewhere.
+    upper = np.minimum(np.maximum(upper - half, 0.0), edge - 2 * half)
+    lower = np.maximum(np.minimum(lower + half, edge), 2 * half)
+    is_empty = np.isnan(upper + lower)
+    upper[is_empty] = lower[is_empty] = 0.0
+    pixel = (np.arange(height, dtype=np.int16) * LEVELS)[:, None]
+    covered = np.minimum(lower.astype(np.int16), pixel + np.int16(LEVELS))
+    covered -= np.maximum(upper.astype(np.int16), pixel)
     np.maximum(covered, 0, out=covered)
-    return covered.astype(np.uint8)
+    made: Array = covered.astype(np.uint8)
+    return made
 
 
 def percentiles(low: Array, high: Array) -> tuple[float, float]:

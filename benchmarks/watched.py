@@ -2,10 +2,10 @@
 
     python benchmarks/watched.py [--quick]
 
-A process of its own writes a ring file of 20 columns at 10 kHz, and another shows it with ``ringacc.view.StreamPlot`` at
-60 redraws a second. Measured of the window: its share of a core (user and system time of its process), redraws that were
-due and not made, by the widget's own count, the longest time between two, and what its memory grows by. Measured of the
-writer: the median time of an append, with and without the window, in turns.
+A process writes a ring file of 20 columns at 10 kHz, and another shows it with ``ringacc.view.StreamPlot`` at 60 redraws
+a second. Measured of the window: its share of a core (user and system time of its process), redraws that were due and
+not made, by the widget's own count, the longest time between two, and what its memory grows by. Measured of the writer:
+the median time of an append, at that rate, while the window runs and while it is stopped, in turns.
 
 Needs the extra "view", and a display: where there is none, Xvfb is started if it is installed.
 """
@@ -18,6 +18,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 RATE, COLUMNS, CAPACITY = 10_000, 20, 150_000
-APPENDS = 2_000  # timed together: one is of the order of the clock
+TURN_SECONDS = 0.5
 TARGETS = {"share": 0.50, "dropped": 0, "ratio": 1.1}
 
 
@@ -39,34 +40,26 @@ def write(path: str) -> None:
     turns = 2 * np.pi * (0.3 + 0.2 * np.arange(COLUMNS))
     noise = np.random.default_rng(1).normal(0, 0.05, (1009, COLUMNS))
     os.set_blocking(0, False)
-    start, done = time.perf_counter(), 0
+    start, done, taken = time.perf_counter(), 0, []
     while True:
         due = int((time.perf_counter() - start) * RATE)
         if due > done:
             number = np.arange(done, due)
-            values = np.sin(number[:, None] / RATE * turns) + noise[number % 1009]
-            ring.extend(number / RATE, values)
+            values = (np.sin(number[:, None] / RATE * turns) + noise[number % 1009]).tolist()
+            rows = list(zip((number / RATE).tolist(), values, strict=True))
+            append = ring.append
+            begin = time.perf_counter_ns()
+            for t, row in rows:
+                append(t, row)
+            taken.append((time.perf_counter_ns() - begin) / len(rows))
             done = due
         asked = sys.stdin.buffer.read()
         if asked == b"":
             return
         if asked:
-            print(json.dumps(timed(ring, done / RATE)), flush=True)
-            start, done = time.perf_counter() - (ring.last(1)["t"][0] + 1 / RATE), int(ring.last(1)["t"][0] * RATE) + 1
-        time.sleep(0.002)
-
-
-def timed(ring: object, t: float) -> float:
-    """Give the median time of an append, in nanoseconds, of runs that fill a tenth of a second together."""
-    append, row = ring.append, tuple(float(k) for k in range(COLUMNS))
-    runs = []
-    for _ in range(50):
-        begin = time.perf_counter_ns()
-        for _ in range(APPENDS):
-            append(t, row)
-        runs.append((time.perf_counter_ns() - begin) / APPENDS)
-        t += 1e-3
-    return float(np.median(runs))
+            print(json.dumps(float(np.median(taken))), flush=True)
+            taken.clear()
+        time.sleep(0.005)
 
 
 def show(path: str, seconds: float) -> None:
@@ -117,7 +110,7 @@ def used() -> float:
 
 
 def memory() -> int:
-    """Give the KiB of memory of this process alone: not the pages of the ring, which it has in common with the writer."""
+    """Give the KiB of memory of this process alone, without the pages of the ring, which others have, too."""
     status = Path("/proc/self/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -168,15 +161,17 @@ def ended(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def ratio_of(path: str, writer: subprocess.Popen[bytes], turns: int, seconds: float) -> tuple[list[float], list[float]]:
-    """Give the nanoseconds of an append without and with a window, in turns."""
+def appends_of(path: str, writer: subprocess.Popen[bytes], turns: int) -> tuple[list[float], list[float]]:
+    """Give the nanoseconds of an append, while a window stands still and while it runs, in turns."""
+    window = started("--show", path, "--seconds", "0.5")
+    window.stdout.readline()  # it has been shown for so long
     without, with_it = [], []
-    for _ in range(turns):
-        without.append(asked(writer))
-        window = started("--show", path, "--seconds", str(seconds))
-        window.stdout.readline()  # it has been shown for so long
-        with_it.append(asked(writer))
-        ended(window)
+    for turn in range(2 * turns):
+        os.kill(window.pid, signal.SIGCONT if turn % 2 else signal.SIGSTOP)
+        asked(writer)
+        time.sleep(TURN_SECONDS)
+        (with_it if turn % 2 else without).append(asked(writer))
+    ended(window)
     return without, with_it
 
 
@@ -193,7 +188,7 @@ def main() -> int:
     if options.show:
         show(options.show, options.seconds)
         return 0
-    seconds, turns = (2.0, 1) if options.quick else (options.seconds, 7)
+    seconds, turns = (2.0, 3) if options.quick else (options.seconds, 20)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder, a_display():
         path = os.path.join(folder, "watched.ring")
         writer = started("--write", path)
@@ -203,7 +198,7 @@ def main() -> int:
         window = started("--show", path, "--seconds", str(seconds))
         found = json.loads(window.stdout.readline())
         ended(window)
-        without, with_it = ratio_of(path, writer, turns, 0.5)
+        without, with_it = appends_of(path, writer, turns)
         ended(writer)
     ratio = float(np.median(with_it) / np.median(without))
     print(f"ring file of {RATE} Hz x {COLUMNS} columns, window of 10 s, 8 traces, for {seconds:g} s")

@@ -366,8 +366,7 @@ class StreamPlot(QtWidgets.QWidget):  # type: ignore[misc]
         """Give where the axis has its numbers: 0 at the left edge, 1 at the right."""
         left, right = self._axis.range
         levels = self._axis.tickValues(left, right, max(self._picture.size().width(), 1))
-        ticks: Array = np.array(levels[0][1] if levels else [], float)
-        ticks = (ticks - left) / (right - left)
+        ticks: Array = (np.array(levels[0][1] if levels else [], float) - left) / (right - left)
         return ticks
 
     def _follow_scales(self) -> None:

@@ -30,6 +30,8 @@ _MARGIN = 0.08
 _SHRINKS_BELOW = 0.6
 # Share of the way to the scale that is wanted, that is gone at each redraw.
 _EASE = 0.2
+# Columns that are as far outside as matters.
+_FAR = 2.0**40
 # Rows that are this many times further apart than most are not joined by a line.
 _GAP_INTERVALS = 8
 
@@ -60,14 +62,19 @@ def spans(bins: Array, names: Sequence[str], right: float, per_second: float, wi
         return Spans(low, high)
     bins = _in_time_order(bins)
     first, last = bins["t"][:, 0], bins["t"][:, 1]
-    # In double precision, and before they are numbers of a column: a time may be far away.
-    places = width + (first - right) * per_second
-    columns = np.floor(np.clip(places, -2.0, width - 1.0)).astype(np.intp)
+    with np.errstate(over="ignore"):
+        places = width + (first - right) * per_second
+    # A row at the right edge is in the last column; one far outside is anywhere outside.
+    columns = (np.ceil(np.clip(places, -_FAR, _FAR)) - 1).astype(np.int64)
+    # What is seen, and the next on either side, where lines go to.
+    begin, end = np.searchsorted(columns, [0, width])
+    part = slice(max(begin - 1, 0), end + 1)
+    bins, columns, first, last = bins[part], columns[part], first[part], last[part]
     starts = np.flatnonzero(np.diff(columns, prepend=columns[0] - 1))
     shown = columns[starts]
     seen = np.arange(width)
     is_gap = _gaps(first, last, shown, starts, seen)
-    inside = shown >= 0
+    inside = (shown >= 0) & (shown < width)
     is_dense = np.count_nonzero(inside) == width
     for row, name in enumerate(names):
         values = bins[name].astype(np.float64)
@@ -76,8 +83,9 @@ def spans(bins: Array, names: Sequence[str], right: float, per_second: float, wi
             (low[row], np.fmin.reduceat(values[:, 0], starts)), (high[row], np.fmax.reduceat(values[:, 1], starts)),
         ):  # fmt: skip
             if not is_dense:
-                with np.errstate(invalid="ignore", over="ignore"):
-                    into[:] = np.interp(seen, shown, known, left=np.nan)
+                with np.errstate(invalid="ignore"):
+                    # A quarter, since from the least to the greatest number is more than there is a number for.
+                    into[:] = np.interp(seen, shown, known / 4, left=np.nan, right=np.nan) * 4
                 into[is_gap] = np.nan
             into[shown[inside]] = known[inside]
     _join(low, high)
@@ -225,10 +233,10 @@ def number(value: Any, range_: float = math.nan) -> str:
         return str(value)
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else f"{value}"
-    size = range_ if range_ > 0 else abs(float(value))
+    size: float = range_ if range_ > 0 else abs(float(value))
     if not size:
         return "0"
     # Also an offset that is great beside the range is told from the next one.
-    if 1e-4 <= size < 1e6 and abs(value) < 1e9:
+    if 1e-4 <= size < 1e6 and abs(float(value)) < 1e9:
         return f"{value:.{max(0, 2 - math.floor(math.log10(size)))}f}"
     return f"{value:.3e}"

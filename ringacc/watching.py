@@ -154,7 +154,7 @@ class _Files:
             return
         if self._open_another():
             self._next_look = -math.inf  # what has become of this one is asked at once
-            self.phase = Phase.LIVE
+            self.find()
         elif self._file is None:
             self.phase, self.text = Phase.WAITING, f"waiting for {self._named}"
         elif self._file.ended == counters_of.CLOSED:
@@ -285,8 +285,9 @@ class Watch:
             self._missed += max(written - self._written - rows, 0)
             self._written, self._came = written, now
         last = ring.last(1)
+        rate = ring.fps(_RATE_ROWS) if rows > 1 else math.nan
         return Facts(
-            place.phase, place.text, rows, written, ring.fps(_RATE_ROWS), now - self._came, self._missed,
+            place.phase, place.text, rows, written, rate, now - self._came, self._missed,
             last[0] if len(last) else None,
         )  # fmt: skip
 

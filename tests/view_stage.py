@@ -128,12 +128,14 @@ class Screen:
     ----------
     folder
         Where its memory lies.
+    size
+        Pixels from left to right, and from top to bottom.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, size: tuple[int, int] = (1100, 800)) -> None:
         ours, theirs = os.pipe()
         self._server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(theirs), "-screen", "0", "1100x800x24", "-fbdir", str(folder)],
+            ["Xvfb", "-displayfd", str(theirs), "-screen", "0", "{}x{}x24".format(*size), "-fbdir", str(folder)],
             pass_fds=[theirs], stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(theirs)

@@ -2,8 +2,8 @@
 
     python benchmarks/watched.py [--quick]
 
-A process writes a ring file of 20 columns at 10 kHz, and another shows it with ``ringacc.view.StreamPlot`` at 60 redraws
-a second. Measured of the window: its share of a core (user and system time of its process), redraws that were due and
+A process writes a ring file of 20 columns at 10 kHz, another shows it with ``ringacc.view.StreamPlot`` at 60 redraws a
+second. Measured of the window: its share of a core (user and system time of its process), redraws that were due and
 not made, by the widget's own count, the longest time between two, and what its memory grows by. Measured of the writer:
 the median time of an append, at that rate, while the window runs and while it is stopped, in turns.
 

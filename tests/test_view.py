@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 from collections import namedtuple
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -299,7 +302,7 @@ def test_values_rate_and_misses_are_said():
 
     assert "200.0 Hz" in said
     assert ">missed<" in said
-    assert plot._values._value(plot._lanes[0]) == f"{ring.last(1)['x'][0]:.2f}"
+    assert plot._values._value(plot._lanes[0]) == f"{ring.last(1)['x'][0]:.3f}"
 
 
 def test_a_dark_desktop_has_a_dark_picture():
@@ -453,3 +456,30 @@ def test_a_file_that_becomes_no_ring_is_said(tmp_path):
         settled(plot)
     settled(plot)
     assert_shows_waves(plot, ring.last(1)["t"][0])
+
+
+# The page -----------------------------------------------------------------------------------------------------
+
+
+def test_the_widget_in_a_program_of_its_own(tmp_path, monkeypatch):
+    """The example of the page is run: its rows are drawn, and its button pauses."""
+    text = (Path(__file__).resolve().parents[1] / "docs" / "tutorials" / "live-window.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(# rig_window\.py\n.*?)```", text, re.DOTALL)
+    (tmp_path / "rig_window.py").write_text(program, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    application()
+    rig = importlib.import_module("rig_window").Rig()
+    rig.timer.stop()
+    rig.resize(900, 600)
+    rig.show()
+
+    for _ in range(1200):
+        rig.measure()
+    settled(rig.plot)
+
+    assert rig.plot.columns == ("vigour", "tail_sum")
+    assert rig.plot.facts.written == 1200
+    drawn = [is_trace(lane_of(rig.plot, lane), rig.plot, lane).any(axis=0) for lane in range(2)]
+    assert np.mean(drawn) > 0.98
+    rig.findChild(QtWidgets.QPushButton).click()
+    assert rig.plot.is_paused

@@ -19,7 +19,7 @@ __all__ = ["Bar", "ColumnChoice", "Controls", "span"]
 _DOTS = {
     Phase.WAITING: (214, 152, 20), Phase.LIVE: (34, 160, 90), Phase.ENDED: (128, 132, 140), Phase.GONE: (208, 60, 50),
 }  # fmt: skip
-_WORDS = {Phase.WAITING: "waiting", Phase.LIVE: "live", Phase.ENDED: "ended", Phase.GONE: "gone"}
+_WORDS = {Phase.LIVE: "live", Phase.ENDED: "ended", Phase.GONE: "gone"}
 _NONE = "-"
 
 
@@ -78,11 +78,15 @@ class Bar(QtWidgets.QFrame):  # type: ignore[misc]
         """Say how it stands."""
         dot = "#{:02x}{:02x}{:02x}".format(*_DOTS[facts.phase])
         faint = "#{:02x}{:02x}{:02x}".format(*self.theme.faint)
-        word = "paused" if is_paused else _WORDS[facts.phase]
+        word = "paused" if is_paused else _WORDS.get(facts.phase, "")  # what is waited for is said by the text
         called = f"<b>{_escaped(name)}</b>&nbsp; " if name else ""
+        # What does not fit is cut with dots, and is in the tip.
+        metrics = self._state.fontMetrics()
+        room = self._state.width() - metrics.horizontalAdvance(f"●  {name}     {word}  ") - len(name)
+        text = metrics.elidedText(facts.text, QtCore.Qt.TextElideMode.ElideRight, max(int(room), 0))
         self._state.setText(
-            f"<span style='color:{dot}'>●</span>&nbsp;{called}{word} "
-            f"<span style='color:{faint}'>{_escaped(facts.text)}</span>"
+            f"<span style='color:{dot}'>●</span>&nbsp;{called}{word}&nbsp; "
+            f"<span style='color:{faint}'>{_escaped(text)}</span>"
         )
         self._state.setToolTip(facts.text)
         rate = _NONE if math.isnan(facts.rate) else f"{facts.rate:.1f} Hz"

@@ -98,8 +98,9 @@ class Lanes(pg.GraphicsWidget):  # type: ignore[misc]
         # Each line of an image begins at a multiple of four bytes.
         width = self.columns_of_pixels
         pixels = np.zeros((height, -(-width // 4) * 4), np.uint8)
-        ticks = (self._ticks * width).astype(int)
-        pixels[:, ticks[(ticks >= 0) & (ticks < width)]] = 1
+        if self.lanes:
+            ticks = (self._ticks * width).astype(int)
+            pixels[:, ticks[(ticks >= 0) & (ticks < width)]] = 1
         ends = edges(len(self.lanes), height)
         if ends[1] - ends[0] > 8:
             pixels[ends[1:-1]] = 1

@@ -61,7 +61,7 @@ def spans(bins: Array, names: Sequence[str], right: float, per_second: float, wi
     if not len(bins) or not width or not names:
         return Spans(low, high)
     bins = _in_time_order(bins)
-    first, last = bins["t"][:, 0], bins["t"][:, 1]
+    first = bins["t"][:, 0]
     with np.errstate(over="ignore"):
         places = width + (first - right) * per_second
     # A row at the right edge is in the last column; one far outside is anywhere outside.
@@ -69,11 +69,11 @@ def spans(bins: Array, names: Sequence[str], right: float, per_second: float, wi
     # What is seen, and the next on either side, where lines go to.
     begin, end = np.searchsorted(columns, [0, width])
     part = slice(max(begin - 1, 0), end + 1)
-    bins, columns, first, last = bins[part], columns[part], first[part], last[part]
+    bins, columns, first = bins[part], columns[part], first[part]
     starts = np.flatnonzero(np.diff(columns, prepend=columns[0] - 1))
     shown = columns[starts]
     seen = np.arange(width)
-    is_gap = _gaps(first, last, shown, starts, seen)
+    is_gap = _gaps(first, shown, starts, seen)
     inside = (shown >= 0) & (shown < width)
     is_dense = np.count_nonzero(inside) == width
     for row, name in enumerate(names):
@@ -101,13 +101,12 @@ def _in_time_order(bins: Array) -> Array:
     return ordered
 
 
-def _gaps(first: Array, last: Array, shown: Array, starts: Array, seen: Array) -> Array:
-    """Say which columns lie between rows that are much further apart than most."""
+def _gaps(first: Array, shown: Array, starts: Array, seen: Array) -> Array:
+    """Say which columns lie between bins whose times are much further apart than most: there were no rows."""
     if len(first) < 3:
         return np.zeros(len(seen), bool)
-    between = first[1:] - last[:-1]
-    longest = _GAP_INTERVALS * np.median(first[1:] - first[:-1])
-    is_long = (between > longest)[starts[1:] - 1]
+    steps = np.diff(first)
+    is_long = (steps > _GAP_INTERVALS * np.median(steps))[starts[1:] - 1]
     after = np.searchsorted(shown, seen, side="left")  # the first column with a bin, at or after each
     is_empty = (after > 0) & (after < len(shown)) & (shown[np.minimum(after, len(shown) - 1)] != seen)
     is_gap: Array = is_empty & np.append(is_long, False)[np.clip(after - 1, 0, len(is_long))]
@@ -121,10 +120,12 @@ def _join(low: Array, high: Array) -> None:
         falling = high[:, 1:] / 2 + low[:, :-1] / 2
         is_rising = low[:, 1:] > high[:, :-1]
         is_falling = high[:, 1:] < low[:, :-1]
-    np.copyto(low[:, 1:], rising, where=is_rising)
-    np.copyto(high[:, :-1], rising, where=is_rising)
-    np.copyto(high[:, 1:], falling, where=is_falling)
-    np.copyto(low[:, :-1], falling, where=is_falling)
+    # A peak of one column is joined on both sides.
+    for part, value, where, most in (
+        (low[:, 1:], rising, is_rising, np.minimum), (high[:, :-1], rising, is_rising, np.maximum),
+        (high[:, 1:], falling, is_falling, np.maximum), (low[:, :-1], falling, is_falling, np.minimum),
+    ):  # fmt: skip
+        most(part, value, out=part, where=where)
 
 
 def painted(low: Array, high: Array, bottom: float, top: float, height: int) -> Array:
@@ -132,7 +133,7 @@ def painted(low: Array, high: Array, bottom: float, top: float, height: int) -> 
 
     Values beyond the scale are drawn at its edge.
     """
-    edge, half = float(LEVELS * height), _HALF_LINE * LEVELS
+    edge, half = float(LEVELS * height), LEVELS * min(_HALF_LINE, height / 6)
     # Halved first, since the range of two numbers may be greater than any number.
     per_unit = edge / (top / 2 - bottom / 2)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -220,11 +221,12 @@ class Scale:
 
 def _with_margin(low: float, high: float) -> tuple[float, float]:
     """Give the edges of a lane for values; also for one value, and for the greatest numbers there are."""
-    margin = (high / 2 - low / 2) * 2 * _MARGIN
+    most = float(np.finfo(np.float64).max) / 8
+    low, high = (min(max(value, -most), most) for value in (low, high))
+    margin = (high - low) * _MARGIN
     if not margin > 1e-12 * max(abs(low), abs(high)):
-        margin = max(abs(low) * 0.05, 0.5 if low == 0 else 0.0)
-    most = float(np.finfo(np.float64).max) / 4
-    return max(low - margin, -most), min(high + margin, most)
+        margin = max(abs(low) * 0.05, 0.5 if low == 0 else 5e-300)
+    return low - margin, high + margin
 
 
 def number(value: Any, range_: float = math.nan) -> str:
@@ -238,5 +240,6 @@ def number(value: Any, range_: float = math.nan) -> str:
         return "0"
     # Also an offset that is great beside the range is told from the next one.
     if 1e-4 <= size < 1e6 and abs(float(value)) < 1e9:
-        return f"{value:.{max(0, 2 - math.floor(math.log10(size)))}f}"
+        decimals = max(0, 3 - math.floor(math.log10(size)))
+        return f"{round(float(value), decimals) + 0.0:.{decimals}f}"  # + 0.0: no "-0.000"
     return f"{value:.3e}"

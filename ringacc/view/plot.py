@@ -109,6 +109,8 @@ class StreamPlot(QtWidgets.QWidget):  # type: ignore[misc]
         self._trouble = ""
         self._lanes: tuple[Lane, ...] = ()
         self._drawn: tuple[Any, ...] = ()
+        self._axis_of: tuple[Any, ...] = ()
+        self._ticks: Array = np.empty(0)
         self.redraws = 0
         self.dropped = 0
         self._build()
@@ -358,13 +360,14 @@ class StreamPlot(QtWidgets.QWidget):  # type: ignore[misc]
         if any(math.isnan(lane.scale.top) for lane in self._lanes):
             self._follow_scales()
         span = (-self._seconds - self._offset, -self._offset)
-        if span != tuple(self._axis.range):  # or it would be painted anew
+        if (span, width) != self._axis_of:  # or the axis would be painted anew each time
+            self._axis_of = (span, width)
             self._axis.setRange(*span)
-        self._picture.draw(self._seen, self._ticks())
+            self._ticks = self._ticks_of(*span)
+        self._picture.draw(self._seen, self._ticks)
 
-    def _ticks(self) -> Array:
+    def _ticks_of(self, left: float, right: float) -> Array:
         """Give where the axis has its numbers: 0 at the left edge, 1 at the right."""
-        left, right = self._axis.range
         levels = self._axis.tickValues(left, right, max(self._picture.size().width(), 1))
         ticks: Array = (np.array(levels[0][1] if levels else [], float) - left) / (right - left)
         return ticks

@@ -5,6 +5,7 @@ Belongs here: colours. May not be here: what is drawn in them.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 from .traces import LEVELS
@@ -39,12 +40,18 @@ class Theme(NamedTuple):
 
     def shades(self) -> list[int]:
         """Give all colours of a picture as 0xAARRGGBB: background, lines, then the shades of each trace."""
-        blended = [
-            tuple(round(back + (front - back) * level / LEVELS) for back, front in zip(self.back, trace, strict=True))
-            for trace in self.traces
-            for level in range(1, LEVELS + 1)
-        ]
-        return [0xFF000000 | red << 16 | green << 8 | blue for red, green, blue in (self.back, self.line, *blended)]
+        return _shades_of(self)
+
+
+@functools.cache
+def _shades_of(theme: Theme) -> list[int]:
+    """Give the shades, which are asked for at each redraw."""
+    blended = [
+        tuple(round(back + (front - back) * level / LEVELS) for back, front in zip(theme.back, trace, strict=True))
+        for trace in theme.traces
+        for level in range(1, LEVELS + 1)
+    ]
+    return [0xFF000000 | red << 16 | green << 8 | blue for red, green, blue in (theme.back, theme.line, *blended)]
 
 
 # Both by Okabe and Ito, told apart by colour-blind people; darker where the ground is white.

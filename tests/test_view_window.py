@@ -106,7 +106,7 @@ def test_the_demo_is_watched(screen, tmp_path):
     """Its rows are seen in a window while it records; the window ends with it, and so does its process."""
     rings = tmp_path / "rings"
     demo = command(
-        "-m", "ringacc", "demo", "--view", "--seconds", "60", "--rate", "100", "--out", str(tmp_path / "out"),
+        "-m", "ringacc", "demo", "--view", "--seconds", "600", "--rate", "100", "--out", str(tmp_path / "out"),
         screen=screen, rings=rings,
     )  # fmt: skip
     try:
@@ -125,7 +125,7 @@ def test_the_window_of_a_demo_that_was_killed_ends(screen, tmp_path):
     """Whatever ends the demo, no process stays."""
     rings = tmp_path / "rings"
     demo = command(
-        "-m", "ringacc", "demo", "--view", "--seconds", "60", "--rate", "100", "--out", str(tmp_path / "out"),
+        "-m", "ringacc", "demo", "--view", "--seconds", "600", "--rate", "100", "--out", str(tmp_path / "out"),
         screen=screen, rings=rings,
     )  # fmt: skip
     try:

@@ -29,7 +29,7 @@ except MissingExtraError as missing:
 
 from pyqtgraph.Qt import QtCore, QtGui, QtTest, QtWidgets
 
-PATIENCE = 60.0  # seconds until a test gives up on another process
+PATIENCE = 180.0  # seconds until a test gives up on another process
 RATE = 200.0
 
 

@@ -3,8 +3,8 @@
 Belongs here: everything that needs Qt. May not be here: which ring is looked at, and how it stands with it
 (``watching``). Qt is whichever binding pyqtgraph takes, by ``pyqtgraph.Qt`` and never by its own name.
 
-``traces`` says which pixels are drawn, ``lanes`` paints them in the colours of ``theme``, ``controls`` has words, buttons
-and keys, ``plot`` is the widget, ``display`` says whether a window can be opened at all.
+``traces`` says which pixels are drawn, ``lanes`` paints them in the colours of ``theme``, ``controls`` has words and
+buttons, ``plot`` is the widget, ``display`` says whether a window can be opened at all.
 """
 
 import sys

@@ -85,7 +85,7 @@ class StreamPlot(QtWidgets.QWidget):  # type: ignore[misc]
     >>> from ringacc import TimeRing
     >>> from ringacc.view import StreamPlot
     >>> application = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
-    >>> ring = TimeRing(10_000, {"tail_sum": "f8", "frame": "i8"}, units={"tail_sum": "rad"})
+    >>> ring = TimeRing(10_000, {"tail_sum": "f8", "frame": "i8"})
     >>> plot = StreamPlot(ring, columns=["tail_sum"], seconds=5)
     >>> plot.columns, plot.seconds, plot.is_paused
     (('tail_sum',), 5.0, False)

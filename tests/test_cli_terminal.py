@@ -27,7 +27,7 @@ class Screen(io.StringIO):
 def traces(count):
     """Give traces to draw."""
     times = np.arange(0.0, 3.0, 0.01)
-    return [(f"theta_{place:02d}", times, np.sin(times * (place + 1))) for place in range(count)]
+    return [terminal.Trace(f"theta_{place:02d}", times, np.sin(times * (place + 1))) for place in range(count)]
 
 
 STATUS = {"": "3.0 of 10 s", "rate": "500.0 Hz", "rows": "1500", "delay": "0.8 ms"}
@@ -48,7 +48,9 @@ def test_display_fits_its_terminal(width, height):
     for text in ("3.0 of 10 s", "rate 500.0 Hz", "rows 1500", "delay 0.8 ms"):
         assert sum(text in line for line in lines) == 1
     drawn = [line for line in lines if line.startswith("theta_")]
-    assert len(drawn) == min(12, height - 1 - lines.index(drawn[0]))
+    room = height - 1 - lines.index(drawn[0])
+    assert len(drawn) == (12 if room >= 12 else room - 1)
+    assert (f"and {12 - len(drawn)} more" in lines) == (room < 12)
     assert all(re.match(r"theta_\d\d +[+-]\d\.\d{3}  [▁▂▃▄▅▆▇█]+$", line) for line in drawn)
     assert len(drawn[0]) == min(width, 8 + 12 + 120)
 
@@ -129,5 +131,5 @@ def test_sparkline_shows_the_farthest_value_of_each_stretch(values, cells, now):
 )
 def test_values_take_little_room(number, text):
     """A value is spelled in nine characters at most."""
-    assert terminal._value(number).replace("nan", "nan") == text
+    assert terminal.spelled(number).replace("nan", "nan") == text
     assert len(text) <= 9

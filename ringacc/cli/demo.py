@@ -266,8 +266,8 @@ class _Recording:
         rows, estimates = self.behavior.window(TRACE_SECONDS), self.estimates.window(TRACE_SECONDS)
         if not len(rows) or not len(estimates):
             return []
-        vigour = ("vigour", estimates["t"], estimates["vigour"])
-        tail = [(name, rows["t"], rows[name]) for name in self.behavior.columns if name not in ("t", "frame")]
+        vigour = Trace("vigour", estimates["t"], estimates["vigour"])
+        tail = [Trace(name, rows["t"], rows[name]) for name in self.behavior.columns if name not in ("t", "frame")]
         return [tail[0], vigour, *tail[1:]]
 
     def _now(self) -> float:

@@ -144,7 +144,7 @@ def _newest(before: Any, rows: Any) -> Any:
 
 def _traces(rows: Any) -> list[Trace]:
     """Give what is drawn of rows."""
-    return [(name, rows["t"], rows[name]) for name in rows.dtype.names[1:] if len(rows)]
+    return [Trace(name, rows["t"], rows[name]) for name in rows.dtype.names[1:] if len(rows)]
 
 
 def _complain(text: str) -> None:

@@ -9,30 +9,57 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group
 from rich.live import Live
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-__all__ = ["Display", "count", "print_table", "size", "sparkline"]
+__all__ = ["Display", "Trace", "count", "one_line", "print_table", "size", "sparkline", "spelled"]
 
 Array = np.ndarray[Any, Any]
-#: Name, times and values of what is drawn in one line.
-Trace = tuple[str, Array, Array]
-
-#: Seconds that a trace reaches back.
+#: Seconds that a trace reaches back, where nothing else is said.
 TRACE_SECONDS = 2.0
 
 _REDRAW_SECONDS = 0.1
 _LINE_SECONDS = 1.0
 _TRACES_IN_A_LINE = 2
+_MOST_CELLS = 120
+_VALUE_CELLS = 9
+# A trace that is shorter shows nothing: what is beside it goes first.
+_LEAST_CELLS = 8
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = "_.-=+*%#"
+
+
+class Trace(NamedTuple):
+    """What is shown of a column in one line.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    times, values
+        Shape (n,), oldest first; seconds and numbers. Of no values: it has no course.
+    last
+        Its last value in words; None: the last of ``values``.
+    limits
+        The least and the greatest value that are drawn; None: those that the display has ever been given.
+    beside
+        What is said between the last value and the course, where there is room for it.
+    """
+
+    name: str
+    times: Array
+    values: Array
+    last: str | None = None
+    limits: tuple[float, float] | None = None
+    beside: str = ""
 
 
 class Display:
@@ -44,6 +71,10 @@ class Display:
         What is running.
     console
         Where to show it; None: standard output.
+    seconds
+        How far its traces reach back.
+    whole
+        Whether it takes the whole terminal, as long as it is shown: it then fits itself to one that changes its size.
 
     Attributes
     ----------
@@ -65,15 +96,24 @@ class Display:
     rows 12   rate 500 Hz
     """
 
-    def __init__(self, title: str, console: Console | None = None) -> None:
+    def __init__(
+        self, title: str, console: Console | None = None, seconds: float = TRACE_SECONDS, whole: bool = False
+    ) -> None:
         self.console = Console(highlight=False) if console is None else console
         self._title = title
         self.in_place = self.console.file.isatty() and not self.console.is_dumb_terminal
-        self._live = Live(console=self.console, auto_refresh=False, vertical_overflow="crop") if self.in_place else None
+        self._seconds = seconds
+        self._whole = whole
+        self._live = self._drawn_on(self.console) if self.in_place else None
         self._every = _REDRAW_SECONDS if self.in_place else _LINE_SECONDS
         self._next = -math.inf
         # The least and the greatest value of each trace so far: a calm trace is to look calm.
         self._ranges: dict[str, tuple[float, float]] = {}
+        self._last: tuple[Mapping[str, str], float | None, Sequence[Trace]] | None = None
+
+    def _drawn_on(self, console: Console) -> Live:
+        """Make what redraws."""
+        return Live(console=console, auto_refresh=False, vertical_overflow="crop", screen=self._whole)
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -85,8 +125,11 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave what was drawn last, with the cursor below it."""
-        if self._live is not None:
-            self._live.stop()
+        if self._live is None:
+            return
+        self._live.stop()
+        if self._whole and self._last is not None:  # the terminal shows again what it did before
+            self.console.print(self._drawing(*self._last, spare=1))
 
     @property
     def is_shown(self) -> bool:
@@ -117,52 +160,70 @@ class Display:
         done
             How much of the work is done, 0 to 1; None: nobody knows.
         traces
-            What is drawn over the last ``TRACE_SECONDS``, the most important first; lines without a terminal have the
-            last values of the first two.
+            What is drawn, the most important first; lines without a terminal have the last values of the first two, or
+            of all where the display takes a whole terminal.
         """
         if self._live is None:
-            values = {name: _value(column[-1]) for name, _, column in traces[:_TRACES_IN_A_LINE] if len(column)}
-            self.say("   ".join(f"{label} {text}".strip() for label, text in {**status, **values}.items()))
+            told = traces if self._whole else traces[:_TRACES_IN_A_LINE]
+            items = [*status.items(), *((trace.name, _last_of(trace)) for trace in told)]
+            self.say("   ".join(f"{label} {text}".strip() for label, text in items if text))
         else:
-            self._live.update(self._drawing(status, done, traces), refresh=True)
+            self._last = status, done, traces
+            self._live.update(self._drawing(status, done, traces, spare=0 if self._whole else 1), refresh=True)
 
-    def _drawing(self, status: Mapping[str, str], done: float | None, traces: Sequence[Trace]) -> Group:
-        """Draw title, status, progress and as many traces as the terminal is high."""
+    def _drawing(self, status: Mapping[str, str], done: float | None, traces: Sequence[Trace], spare: int) -> Group:
+        """Draw title, status, progress and as many traces as the terminal is high, but for some lines to spare."""
         width, height = self.console.size
         head = self._head(status, width)
-        shown = traces[: max(0, height - len(head) - 2)]
+        if traces:
+            # Even the smallest terminal shows something of both.
+            head = head[: max(height // 2, 1)]
+        bar = (
+            [] if done is None else [Padding(ProgressBar(total=1.0, completed=min(done, 1.0), width=min(width, 80)), 0)]
+        )
+        room = max(0, height - len(head) - len(bar) - spare)
+        shown = traces if len(traces) <= room else traces[: max(room - 1, 0)]
         lines = self._trace_lines(shown, width)
-        if done is None:
-            return Group(*head, *lines)
-        bar = Padding(ProgressBar(total=1.0, completed=min(done, 1.0), width=min(width, 80)), 0)
-        return Group(*head, bar, *lines)
+        if len(shown) < len(traces) and len(shown) < room:
+            lines.append(_fitted(f"and {len(traces) - len(shown)} more", "dim"))
+        return Group(*head, *bar, *lines)
 
     def _head(self, status: Mapping[str, str], width: int) -> list[Text]:
         """Write title and status in as many lines as they need, a label and its value in one."""
-        lines = [Text.assemble((self._title, "bold"))]
+        lines = [_fitted(self._title, "bold")]
         for label, text in status.items():
-            item = Text.assemble((f"{label} ".lstrip(), "dim"), text)
+            if not text:
+                continue
+            item = Text.assemble((f"{label} ".lstrip(), "dim"), text, no_wrap=True, overflow="ellipsis")
             if lines[-1].cell_len + 3 + item.cell_len > width:
                 lines.append(item)
             else:
-                lines[-1] = Text.assemble(lines[-1], "   ", item)
+                lines[-1].append("   ").append_text(item)
         return lines
 
     def _trace_lines(self, traces: Sequence[Trace], width: int) -> list[Text]:
-        """Draw a line a trace: its name, its last value, its course."""
-        names = min(max((len(name) for name, _, _ in traces), default=0), width // 3)
-        cells = min(width - names - 12, 120)
-        now = max((times[-1] for _, times, _ in traces if len(times)), default=0.0)
+        """Draw a line a trace: its name, its last value, what is beside that, its course."""
+        lasts = [_last_of(trace) for trace in traces]
+        names = min(max((cell_len(trace.name) for trace in traces), default=0), max(width // 3, width - 12 - 40))
+        values = max(
+            [_VALUE_CELLS, *(cell_len(last) for last, trace in zip(lasts, traces, strict=True) if len(trace.times))]
+        )
+        beside = max((cell_len(trace.beside) + 2 for trace in traces if trace.beside), default=0)
+        if width - names - values - beside - 3 < _LEAST_CELLS:
+            beside = 0
+        cells = min(width - names - values - beside - 3, _MOST_CELLS)
+        now = max((trace.times[-1] for trace in traces if len(trace.times)), default=0.0)
         levels = _ASCII if self.console.options.ascii_only else _BLOCKS
         lines = []
-        for name, times, column in traces:
-            low, high = self._range(name, column)
-            line = Text(f"{name[:names]:<{names}} ", style="dim", no_wrap=True, end="")
-            line.append(f"{_value(column[-1]) if len(column) else '':>9}  ", style="default not dim")
-            if cells > 0:
-                course = sparkline(times, column, now, cells, low, high, levels)
-                line.append(course, style="cyan not dim")
-            line.end = "\n"
+        for trace, last in zip(traces, lasts, strict=True):
+            line = Text(no_wrap=True, overflow="ellipsis")
+            line.append(set_cell_size(trace.name, names) + " ", "dim")
+            line.append(" " * (values - cell_len(last)) + last + "  ")
+            if beside and len(trace.times):
+                line.append(set_cell_size(trace.beside, beside), "dim")
+            if cells > 0 and len(trace.times):
+                limits = trace.limits or self._range(trace.name, trace.values)
+                line.append(sparkline(trace.times, trace.values, now, cells, *limits, levels, self._seconds), "cyan")
             lines.append(line)
         return lines
 
@@ -177,9 +238,10 @@ class Display:
 
 
 def sparkline(
-    times: Array, values: Array, now: float, cells: int, low: float, high: float, levels: str = _BLOCKS
-) -> str:
-    """Draw the values of the last ``TRACE_SECONDS`` before ``now`` in one line of text.
+    times: Array, values: Array, now: float, cells: int, low: float, high: float,
+    levels: str = _BLOCKS, seconds: float = TRACE_SECONDS,
+) -> str:  # fmt: skip
+    """Draw the values of the last seconds before ``now`` in one line of text.
 
     Parameters
     ----------
@@ -193,6 +255,8 @@ def sparkline(
         The range: values for the first and the last of ``levels``.
     levels
         Characters from low to high.
+    seconds
+        How far it reaches back.
 
     Returns
     -------
@@ -213,7 +277,7 @@ def sparkline(
     >>> sparkline(np.array([0.4, 0.9, 1.4, 1.9]), np.array([0.0, 1.0, 3.0, 7.0]), 1.9, 4, 0.0, 7.0)
     '▁▂▄█'
     """
-    stretch = TRACE_SECONDS / cells
+    stretch = seconds / cells
     # Stretches begin at whole multiples, so that a drawn trace moves along and does not flicker.
     places = np.floor(times / stretch).astype(np.int64) - math.floor(now / stretch) + cells - 1
     drawn = np.isfinite(values) & (places >= 0) & (places < cells)
@@ -259,7 +323,25 @@ def print_table(console: Console, rows: Sequence[Sequence[str]]) -> None:
         console.print("  ".join(cells).rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 
-def _value(number: Any) -> str:
+def one_line(text: str) -> str:
+    """Give text that a terminal shows as it is: without characters that move its cursor."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else "\N{MIDDLE DOT}" for char in text)
+
+
+def _fitted(text: str, style: str) -> Text:
+    """Give a line that is cut where the terminal ends."""
+    line = Text(no_wrap=True, overflow="ellipsis")
+    return line.append(text, style)
+
+
+def _last_of(trace: Trace) -> str:
+    """Spell the last value of a trace."""
+    if trace.last is not None:
+        return trace.last
+    return spelled(trace.values[-1]) if len(trace.values) else ""
+
+
+def spelled(number: Any) -> str:
     """Spell a number in at most nine characters."""
     value = float(number)
     if value == int(value) if math.isfinite(value) else False:

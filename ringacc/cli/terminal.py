@@ -109,7 +109,7 @@ class Display:
         self._next = -math.inf
         # The least and the greatest value of each trace so far: a calm trace is to look calm.
         self._ranges: dict[str, tuple[float, float]] = {}
-        self._last: tuple[Mapping[str, str], float | None, Sequence[Trace]] | None = None
+        self._last: tuple[Mapping[str, str | Text], float | None, Sequence[Trace]] | None = None
 
     def _drawn_on(self, console: Console) -> Live:
         """Make what redraws."""
@@ -150,13 +150,13 @@ class Display:
         """Write a line that stays, above what is redrawn."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=not self.is_shown)
 
-    def show(self, status: Mapping[str, str], done: float | None, traces: Sequence[Trace] = ()) -> None:
+    def show(self, status: Mapping[str, str | Text], done: float | None, traces: Sequence[Trace] = ()) -> None:
         """Show how the command stands.
 
         Parameters
         ----------
         status
-            Labels and what they stand at; an empty label is left out.
+            Labels and what they stand at; a label of no more than spaces is left out, and so is what says nothing.
         done
             How much of the work is done, 0 to 1; None: nobody knows.
         traces
@@ -171,7 +171,9 @@ class Display:
             self._last = status, done, traces
             self._live.update(self._drawing(status, done, traces, spare=0 if self._whole else 1), refresh=True)
 
-    def _drawing(self, status: Mapping[str, str], done: float | None, traces: Sequence[Trace], spare: int) -> Group:
+    def _drawing(
+        self, status: Mapping[str, str | Text], done: float | None, traces: Sequence[Trace], spare: int
+    ) -> Group:
         """Draw title, status, progress and as many traces as the terminal is high, but for some lines to spare."""
         width, height = self.console.size
         head = self._head(status, width)
@@ -188,7 +190,7 @@ class Display:
             lines.append(_fitted(f"and {len(traces) - len(shown)} more", "dim"))
         return Group(*head, *bar, *lines)
 
-    def _head(self, status: Mapping[str, str], width: int) -> list[Text]:
+    def _head(self, status: Mapping[str, str | Text], width: int) -> list[Text]:
         """Write title and status in as many lines as they need, a label and its value in one."""
         lines = [_fitted(self._title, "bold")]
         for label, text in status.items():
@@ -204,13 +206,16 @@ class Display:
     def _trace_lines(self, traces: Sequence[Trace], width: int) -> list[Text]:
         """Draw a line a trace: its name, its last value, what is beside that, its course."""
         lasts = [_last_of(trace) for trace in traces]
-        names = min(max((cell_len(trace.name) for trace in traces), default=0), max(width // 3, width - 12 - 40))
+        longest = max((cell_len(trace.name) for trace in traces), default=0)
+        names = min(longest, width // 3)
         values = max(
             [_VALUE_CELLS, *(cell_len(last) for last, trace in zip(lasts, traces, strict=True) if len(trace.times))]
         )
         beside = max((cell_len(trace.beside) + 2 for trace in traces if trace.beside), default=0)
         if width - names - values - beside - 3 < _LEAST_CELLS:
             beside = 0
+        if width - names - values - 3 < _LEAST_CELLS:
+            names = max(min(longest, width - values - 2), 1)
         cells = min(width - names - values - beside - 3, _MOST_CELLS)
         now = max((trace.times[-1] for trace in traces if len(trace.times)), default=0.0)
         levels = _ASCII if self.console.options.ascii_only else _BLOCKS
@@ -284,11 +289,14 @@ def sparkline(
     places, numbers = places[drawn], values[drawn].astype(np.float64)
     middle = 0.5 * low + 0.5 * high
     farthest = np.argsort(np.abs(numbers - middle), kind="stable")
-    text = [" "] * cells
-    for place, number in zip(places[farthest].tolist(), numbers[farthest].tolist(), strict=True):
-        share = (number - low) / (high - low) if high > low else 0.5
-        text[place] = levels[min(int(share * len(levels)), len(levels) - 1)]
-    return "".join(text)
+    chosen = np.full(cells, np.nan)
+    chosen[places[farthest]] = numbers[farthest]  # of those in one place, the last stays
+    # By halves: the range itself may be too large for a float.
+    span = 0.5 * high - 0.5 * low
+    shares = (0.5 * chosen - 0.5 * low) / span if span > 0 else np.where(np.isnan(chosen), np.nan, 0.5)
+    return "".join(
+        " " if share != share else levels[min(int(share * len(levels)), len(levels) - 1)] for share in shares.tolist()
+    )
 
 
 def print_table(console: Console, rows: Sequence[Sequence[str]]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from rich.text import Text
 
 from ..errors import UnknownColumnError
 from ..watching import Facts, Phase, Watch, is_drawable
@@ -25,7 +26,7 @@ _NAP = 0.02
 _POINTS = 500
 _MOST_TEXT = 40
 _NOTHING = np.zeros(0)
-_SIGNS = {Phase.WAITING: "yellow", Phase.LIVE: "green", Phase.ENDED: "yellow", Phase.GONE: "red"}
+_COLOURS = {Phase.WAITING: "yellow", Phase.LIVE: "green", Phase.ENDED: "yellow", Phase.GONE: "red"}
 
 
 class Top:
@@ -75,9 +76,9 @@ class Top:
                 time.sleep(_NAP)
         return interrupt.exit_code
 
-    def _status(self, facts: Facts) -> dict[str, str]:
+    def _status(self, facts: Facts) -> dict[str, str | Text]:
         """Say how it stands with the ring, the most important first."""
-        status = {"": f"{facts.phase.value}: {facts.text}" if facts.phase is Phase.LIVE else facts.text}
+        status: dict[str, str | Text] = {"": Text(facts.phase.value, _COLOURS[facts.phase])}
         if self._watch.ring is not None:
             status["rate"] = "-" if math.isnan(facts.rate) else f"{facts.rate:.1f} Hz"
             status["newest"] = "-" if math.isnan(facts.age) else f"{_duration(facts.age)} ago"
@@ -86,6 +87,7 @@ class Top:
             unknown = self._unknown()
             if unknown:
                 status["no column"] = _listed(unknown)
+        status[" "] = one_line(facts.text)
         return status
 
     def _traces(self, facts: Facts) -> list[Trace]:

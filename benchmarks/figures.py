@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-__all__ = ["COLORS", "STATIC", "figure", "run_of", "write"]
+__all__ = ["COLORS", "STATIC", "figure", "quantity", "run_of", "write"]
 
 STATIC = Path(__file__).resolve().parents[1] / "docs" / "_static"
 #: Of Okabe and Ito, which also the colour-blind can tell apart.
@@ -40,6 +40,14 @@ mpl.rcParams.update(
 def figure(width: float, height: float) -> Figure:
     """Make an empty figure, in inches."""
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def quantity(seconds: float) -> str:
+    """Spell a time with three figures."""
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if seconds >= factor:
+            return f"{seconds / factor:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
 
 
 def run_of() -> str:

@@ -4,9 +4,9 @@ Belongs here: how asv is run on what is installed, and what counts as a failure.
 
     python benchmarks/check.py [--bench REGEX]
 
-It takes the Python it runs in, with the ringacc that this Python imports, and leaves nothing behind. It ends with 1 where
-a benchmark raises, takes too long, or gives no value; also where it says that this commit lacks what it measures: the
-suite and the code are of one commit here.
+It takes the Python it runs in, with the ringacc that this Python imports, and leaves nothing behind. It ends with 1
+where a benchmark raises, takes too long, or gives no value; also where it says that this commit lacks what it measures:
+the suite and the code are of one commit here.
 """
 
 from __future__ import annotations

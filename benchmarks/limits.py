@@ -1,7 +1,7 @@
 """How far ringacc is from what the machine allows: its work against the least that any such work takes.
 
-Belongs here: each work beside its physical limit, as a ratio. May not be here: other libraries (``peers``), how turns are
-taken (``peers/measuring.py``).
+Belongs here: each work beside its physical limit, as a ratio. May not be here: other libraries (``peers``), how turns
+are taken (``peers/measuring.py``).
 
     python benchmarks/limits.py [--quick] [--out FOLDER]
 
@@ -129,10 +129,12 @@ def block_copies(scale: Scale) -> Iterator[Ratio]:
             works = {
                 "ours": repeated(lambda rows=rows: ring.last(rows).copy(), 20),  # type: ignore[misc]
                 "reader": repeated(lambda rows=rows: reader.last(rows), 20),  # type: ignore[misc]
+                "bytes": repeated(lambda rows=rows: ring.last(rows).view(np.uint8).copy(), 20),  # type: ignore[misc]
                 "least": repeated(lambda raw=raw: raw.copy(), 20),  # type: ignore[misc]
             }
             rounds = take_turns(works, scale.rounds, 20)
             yield ratio_of(rounds, f"last({rows:,}).copy()", "memcpy of their bytes")
+            yield ratio_of(rounds, f"last({rows:,}).view('u1').copy()", "memcpy of their bytes", ours="bytes")
             yield ratio_of(rounds, f"last({rows:,}), other process's ring", "memcpy of their bytes", ours="reader")
         reader.close()
 
@@ -168,7 +170,7 @@ def compiled_appends(scale: Scale) -> Iterator[Ratio]:
             stored += scale.rows
 
         rounds = take_turns({"ours": ours, "least": least}, scale.rounds, scale.rows)
-        size = f"{ring.nbytes / 1e6:.3g} MB"
+        size = f"{ring.nbytes / 1e6:.3g} MB" if ring.nbytes > 1e5 else f"{ring.nbytes / 1e3:.3g} kB"
         yield ratio_of(rounds, f"append in a compiled loop, ring of {size}", "one cache line stored")
 
 
@@ -272,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     f"{one.low:.2f} - {one.high:.2f}",
                 ]
             )
-            print("  ".join(cell.ljust(width) for cell, width in zip(rows[-1], (44, 44, 8, 8, 6, 0), strict=True)))
+            print("  ".join(cell.ljust(width) for cell, width in zip(rows[-1], (46, 44, 8, 8, 6, 0), strict=True)))
     if folder := options.out or (None if options.quick else STATIC):
         write(folder, "limits", drawn(ratios), heading, rows)
     return 0

@@ -18,7 +18,7 @@ class Peak:
         full_ring(10)
 
     def peakmem_nothing(self) -> None:
-        """What there is before: the line to compare the others with."""
+        """Hold what there is before: the line to compare the others with."""
 
     def peakmem_ring_of_a_million_rows(self) -> None:
         full_ring(1_000_000)

@@ -19,8 +19,8 @@ CAPACITY = 10_000
 #: Rows, or calls, of one call of a benchmark that would be too short by itself.
 MANY = 1000
 
-# asv forks each benchmark from a process that has imported the suite: so the kernels are loaded once, not each time. What
-# a commit lacks, or cannot import, is for `feature` to tell.
+# asv forks each benchmark from a process that has imported the suite: so the kernels are loaded once, not each time.
+# What a commit lacks, or cannot import, is for `feature` to tell.
 with suppress(ImportError):
     import_module("ringacc.accumulators")
     import_module("ringacc.timering")

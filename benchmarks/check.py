@@ -46,6 +46,8 @@ def _run(folder: Path, only: str | None) -> tuple[int, dict[str, Any]]:
         configuration[key] = str(path)
     for key in ("env_dir", "results_dir", "html_dir"):
         configuration[key] = str(folder / key)
+    if not hasattr(os, "fork"):
+        configuration["launch_method"] = "spawn"
     (folder / "asv.conf.json").write_text(json.dumps(configuration))
     # asv keeps what it knows of the machine in the home folder; here it shall leave nothing.
     # It also drops PYTHONPATH, but for what it is told under a name of its own.

@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 
 from .stage import feature, filled_log
 
-ROWS, COLUMNS = 20_000, 20
+ROWS, COLUMNS = 5_000, 20
 
 
 class DataFrame:
-    """A DataFrame of a log of 20 000 rows of 20 columns."""
+    """A DataFrame of a log of 5 000 rows of 20 columns."""
 
     def setup(self) -> None:
         self.log = filled_log(ROWS, COLUMNS)
@@ -35,7 +35,6 @@ class Files:
         self.load = feature("ringacc", "load")
         self.log = filled_log(ROWS, COLUMNS)
         self.written = Path(self.folder.name) / self.log.save(Path(self.folder.name) / "before", format)
-        self.time_save(format)
         self.time_load(format)
 
     def teardown(self, format: str) -> None:

@@ -14,6 +14,7 @@ is not what it should be. With ``--quick`` it stops at a hundredth of these size
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from figures import COLORS, STATIC, figure, quantity, run_of, write
 from numba import njit
-from peers.measuring import take_turns
+from peers.measuring import Rounds, take_turns
 
 from ringacc import TimeRing
 from ringacc.jit import append, window
@@ -36,7 +37,7 @@ WINDOW = 0.050  # of 1 kHz: 51 rows, in a ring of any size here
 PYTHON_ROWS, COMPILED_ROWS, LOOKS = 2000, 100_000, 500
 
 #: How far a slope may be from what is expected. A cost that is proportional to the capacity has 1, one that grows with
-#: its root 0.5. Memory alone gives 0.1: a ring that fits no cache takes three to five times as long as one that does.
+#: its root 0.5. What memory alone adds, where a ring fits no cache any more, is some 0.05. Short sweeps may be 0.25 off.
 TOLERANCE = 0.1
 
 
@@ -47,10 +48,17 @@ class Scale:
     capacities: Sequence[int] = tuple(10**power for power in range(2, 8))
     totals: Sequence[int] = tuple(10**power for power in range(4, 9))
     rounds: int = 61
-    total_rounds: int = 7
+    total_rounds: int = 9
+    tolerance: float = TOLERANCE
 
 
-QUICK = Scale(capacities=(100, 1000, 10_000, 100_000), totals=(10_000, 100_000, 1_000_000), rounds=15, total_rounds=3)
+QUICK = Scale(
+    capacities=(100, 1000, 10_000, 100_000),
+    totals=(10_000, 100_000, 1_000_000),
+    rounds=15,
+    total_rounds=15,
+    tolerance=0.25,
+)
 
 
 class Series(NamedTuple):
@@ -59,6 +67,7 @@ class Series(NamedTuple):
     work: str
     seconds: dict[int, float]
     expected: float
+    tolerance: float
 
     @property
     def slope(self) -> float:
@@ -68,7 +77,7 @@ class Series(NamedTuple):
     @property
     def holds(self) -> bool:
         """Whether the slope is what it should be."""
-        return abs(self.slope - self.expected) <= TOLERANCE
+        return abs(self.slope - self.expected) <= self.tolerance
 
 
 # The work ------------------------------------------------------------------------------------------------------------
@@ -159,6 +168,11 @@ BY_CAPACITY: tuple[tuple[str, Callable[[Bench], None], int], ...] = (
 TOTAL = "append, compiled loop: total"
 
 
+def seconds_of(rounds: Rounds) -> dict[int, float]:
+    """Give the lower quartile by size: interruptions only ever add, and more to a turn that is longer."""
+    return {int(size): statistics.quantiles(taken, n=4)[0] for size, taken in rounds.seconds.items()}
+
+
 def by_capacity(scale: Scale) -> list[Series]:
     """Measure one append and one window in rings of all sizes, in turn."""
     benches = {str(capacity): Bench(capacity) for capacity in scale.capacities}
@@ -166,7 +180,7 @@ def by_capacity(scale: Scale) -> list[Series]:
     for name, work, units in BY_CAPACITY:
         works = {size: partial(work, bench) for size, bench in benches.items()}
         rounds = take_turns(works, scale.rounds, units)
-        found.append(Series(name, {int(size): rounds.median(size) for size in works}, expected=0.0))
+        found.append(Series(name, seconds_of(rounds), 0.0, scale.tolerance))
     return found
 
 
@@ -182,10 +196,10 @@ def by_rows(scale: Scale) -> Series:
             time += count * STEP
 
     # A short loop right after a long one finds its caches and predictions cold; many make that one of many.
-    times = {str(count): max(1, 1_000_000 // count) for count in scale.totals}
+    times = {str(count): max(1, 200_000 // count) for count in scale.totals}
     works = {size: partial(run, int(size), many) for size, many in times.items()}
     rounds = take_turns(works, scale.total_rounds, times, warm=1)
-    return Series(TOTAL, {int(size): rounds.median(size) for size in works}, expected=1.0)
+    return Series(TOTAL, seconds_of(rounds), 1.0, scale.tolerance)
 
 
 # What is shown -------------------------------------------------------------------------------------------------------
@@ -230,7 +244,7 @@ def rows_of(series: Sequence[Series]) -> tuple[list[str], list[list[str]]]:
     rows = []
     for one in series:
         cells = [quantity(one.seconds[size]) if size in one.seconds else "" for size in sizes]
-        allowed = f"{one.expected:g} ± {TOLERANCE:g}"
+        allowed = f"{one.expected:g} ± {one.tolerance:g}"
         rows.append([one.work, *cells, f"{one.slope:+.3f}", allowed, "yes" if one.holds else "NO"])
     return heading, rows
 
@@ -253,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write(folder, "growth", drawn(flat, total), heading, rows)
     bad = [one for one in series if not one.holds]
     for one in bad:
-        print(f"{one.work}: expected a slope of {one.expected:g} ± {TOLERANCE:g}, found {one.slope:+.3f}")
+        print(f"{one.work}: expected a slope of {one.expected:g} ± {one.tolerance:g}, found {one.slope:+.3f}")
     return 1 if bad else 0
 
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from time import process_time_ns
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,7 +38,8 @@ WINDOW = 0.050  # of 1 kHz: 51 rows, in a ring of any size here
 PYTHON_ROWS, COMPILED_ROWS, LOOKS = 2000, 100_000, 500
 
 #: How far a slope may be from what is expected. A cost that is proportional to the capacity has 1, one that grows with
-#: its root 0.5. What memory alone adds, where a ring fits no cache any more, is some 0.05. Short sweeps may be 0.25 off.
+#: its root 0.5. What memory alone adds, where a ring fits no cache any more, is some 0.05. Short sweeps may be
+#: 0.25 off.
 TOLERANCE = 0.1
 
 
@@ -196,10 +198,15 @@ def by_rows(scale: Scale) -> Series:
             time += count * STEP
 
     # A short loop right after a long one finds its caches and predictions cold; many make that one of many.
-    times = {str(count): max(1, 200_000 // count) for count in scale.totals}
-    works = {size: partial(run, int(size), many) for size, many in times.items()}
-    rounds = take_turns(works, scale.total_rounds, times, warm=1)
-    return Series(TOTAL, seconds_of(rounds), 1.0, scale.tolerance)
+    times = {count: max(1, 200_000 // count) for count in scale.totals}
+    taken: dict[str, list[float]] = {str(count): [] for count in scale.totals}
+    for _ in range(scale.total_rounds):
+        for count, many in times.items():
+            # The processor's time: a long loop is interrupted in each round, a short one is not.
+            begin = process_time_ns()
+            run(count, many)
+            taken[str(count)].append((process_time_ns() - begin) * 1e-9 / many)
+    return Series(TOTAL, seconds_of(Rounds(taken)), 1.0, scale.tolerance)
 
 
 # What is shown -------------------------------------------------------------------------------------------------------

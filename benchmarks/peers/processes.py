@@ -1,155 +1,50 @@
-"""The rows of the table that take two processes: queues, ring files, recording.
+"""The rows of the targets that take two processes: queues, ring files, recording.
 
-Belongs here: what each process does, and what of it becomes a line. May not be here: how a line is printed.
-
-What is between two processes cannot take turns within a millisecond. So ours and theirs run in turn for some tenths of
-a second each, round by round, and the ratio is that of a round. Processes are spawned, and have imported and compiled
-everything, before the time begins. The consumer's clock decides: from the word to begin to its last row.
+Belongs here: what of two processes becomes a line. May not be here: queues and their timing (``queues``), how a line is
+printed (``compare``).
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import subprocess
 import sys
 import tempfile
-import time
-from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from measuring import Line, Rounds, compared, in_fresh_process, take_turns
-from rows import CAPACITY, FIVE, ROWS, STEP, TURN, Scale, Stream, row
+from inputs import CAPACITY, ROWS, TURN, Scale, Stream, row
+from measuring import Line, compared, in_fresh_process, take_turns
+from queues import (
+    FIELDS,
+    JITTED,
+    OURS,
+    THEIRS,
+    PeerQueue,
+    delays,
+    in_blocks,
+    one_by_one,
+    put_jitted,
+    put_rows,
+    seconds_a_row,
+    turns_of_processes,
+)
 
 from ringacc import NamedTupleQueue, RingQueue, TimeRing
 
 __all__ = ["ROWS"]
 
-PROCESSES = multiprocessing.get_context("spawn")
-Sample: Any = namedtuple("Sample", FIVE)  # type: ignore[misc]
-FIELDS = dict.fromkeys(FIVE, "f8")
-
-#: Rows of a round: some tenths of a second.
-OURS, THEIRS, JITTED = 400_000, 20_000, 20_000_000
-QUICK_SHARE = 20
-
-
-class PeerQueue:
-    """A `multiprocessing.Queue` that carries rows as stytra 0.8.34 does: the time and the values, the class once.
-
-    A stand-in, for stytra's own needs the class to be importable at both ends, and raises at once where a get should
-    wait. It does less a row than stytra's does.
-    """
-
-    def __init__(self) -> None:
-        self._queue: Any = PROCESSES.Queue()
-
-    def put(self, t: float, row: tuple[float, ...]) -> None:
-        self._queue.put((t, row))
-
-    def get(self) -> tuple[float, Any]:
-        t, values = self._queue.get()
-        return t, Sample(*values)
-
-
-class Start:
-    """What both processes wait for: that the producer is ready, and then that the time begins."""
-
-    def __init__(self) -> None:
-        self._ready, self._go = PROCESSES.Event(), PROCESSES.Event()
-
-    def wait(self) -> None:
-        """Say that all is ready, and wait for the word to begin."""
-        self._ready.set()
-        self._go.wait()
-
-    def wait_for_others(self) -> None:
-        """Wait until the producer is ready, and has gone to sleep."""
-        self._ready.wait()
-        time.sleep(0.01)
-
-    def begin(self) -> None:
-        """Give the word."""
-        self._go.set()
-
-
-def _put_rows(queue: Any, count: int, start: Any) -> None:
-    """Put rows in, from Python."""
-    values = Sample(1.0, 2.0, 3.0, 4.0, 5.0)
-    put = queue.put
-    start.wait()
-    for number in range(count):
-        put(number * STEP, values)
-
-
-def _put_jitted(queue: Any, count: int, start: Any) -> None:
-    """Put rows in, from a compiled loop."""
-    from numba import njit
-
-    from ringacc.jit import append
-
-    @njit(nogil=True)  # type: ignore[untyped-decorator]
-    def fill(ring: Any, count: int) -> None:
-        for number in range(count):
-            append(ring, number * STEP, (1.0, 2.0, 3.0, 4.0, 5.0))
-
-    scratch = TimeRing(10, FIELDS)
-    fill(scratch.jit, 1)
-    handle = queue.jit
-    start.wait()
-    fill(handle, count)
-
-
-def _one_by_one(queue: Any, count: int) -> None:
-    get = queue.get
-    for _ in range(count):
-        get()
-
-
-def _in_blocks(queue: Any, count: int) -> None:
-    while count > 0:
-        count -= len(queue.drain(True))
-
-
-def _seconds(queue: Any, work: Callable[..., None], take: Callable[[Any, int], None], count: int) -> float:
-    """Give the seconds a row from the word to begin to the consumer's last row."""
-    start = Start()
-    producer = PROCESSES.Process(target=work, args=(queue, count, start), daemon=True)
-    producer.start()
-    start.wait_for_others()
-    begin = time.perf_counter()
-    start.begin()
-    take(queue, count)
-    seconds = time.perf_counter() - begin
-    producer.join()
-    if hasattr(queue, "close"):
-        queue.close()
-    return seconds / count
-
-
-def _rounds(scale: Scale, works: dict[str, Callable[[int], float]]) -> Rounds:
-    """Let queues take turns, a round of each."""
-    share = 1 if scale.save_rounds > 1 else QUICK_SHARE
-    taken: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(max(scale.save_rounds, 1)):
-        for name, work in works.items():
-            taken[name].append(work(share))
-    return Rounds(taken)
-
 
 @row("queue")
 def queue_rows(scale: Scale) -> Iterator[Line]:
     """Rows through a queue, from Python and from a compiled loop."""
-    rounds = _rounds(
+    rounds = turns_of_processes(
         scale,
         {
-            "blocks": lambda share: _seconds(NamedTupleQueue(), _put_rows, _in_blocks, OURS // share),
-            "one by one": lambda share: _seconds(NamedTupleQueue(), _put_rows, _one_by_one, OURS // share),
-            "jitted": lambda share: _seconds(RingQueue(FIELDS), _put_jitted, _in_blocks, JITTED // share),
-            "peer": lambda share: _seconds(PeerQueue(), _put_rows, _one_by_one, THEIRS // share),
+            "blocks": lambda share: seconds_a_row(NamedTupleQueue(), put_rows, in_blocks, OURS // share),
+            "one by one": lambda share: seconds_a_row(NamedTupleQueue(), put_rows, one_by_one, OURS // share),
+            "jitted": lambda share: seconds_a_row(RingQueue(FIELDS), put_jitted, in_blocks, JITTED // share),
+            "peer": lambda share: seconds_a_row(PeerQueue(), put_rows, one_by_one, THEIRS // share),
         },
     )
     against = "multiprocessing.Queue, put and get"
@@ -195,42 +90,12 @@ def ring_file(scale: Scale) -> Iterator[Line]:
 # Waiting ----------------------------------------------------------------------------------------------------------
 
 
-def _put_paced(queue: Any, count: int, start: Any) -> None:
-    """Put rows in at 1 kHz; each has the time at which it was put."""
-    start.wait()
-    begin = time.perf_counter()
-    for number in range(count):
-        time.sleep(max(begin + number * STEP - time.perf_counter(), 0.0))
-        queue.put(time.perf_counter(), Sample(1.0, 2.0, 3.0, 4.0, 5.0))
-
-
-def _delays(queue: Any, count: int) -> tuple[Any, float]:
-    """Give the delays from put to get, sorted, and the consumer's share of a core."""
-    start = Start()
-    producer = PROCESSES.Process(target=_put_paced, args=(queue, count, start), daemon=True)
-    producer.start()
-    start.wait_for_others()
-    start.begin()
-    queue.get()
-    began, used = time.perf_counter(), time.process_time()
-    delays = np.zeros(count - 1)
-    for number in range(count - 1):
-        t, _ = queue.get()
-        delays[number] = time.perf_counter() - t
-    load = (time.process_time() - used) / (time.perf_counter() - began)
-    producer.join()
-    if hasattr(queue, "close"):
-        queue.close()
-    delays.sort()
-    return delays, load
-
-
 @row("delay")
 def delay(scale: Scale) -> Iterator[Line]:
     """How long a row of a stream of 1 kHz is on its way, and what waiting for it costs."""
     count = 5000 if scale.save_rounds > 1 else 500
-    ours, our_load = _delays(NamedTupleQueue(), count)
-    theirs, their_load = _delays(PeerQueue(), count)
+    ours, our_load = delays(NamedTupleQueue(), count)
+    theirs, their_load = delays(PeerQueue(), count)
     against = "multiprocessing.Queue"
     for name, share in (("p50", 0.5), ("p99", 0.99)):
         place = int(share * len(ours))

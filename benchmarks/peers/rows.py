@@ -1,149 +1,39 @@
-"""The rows of the table: what is measured, and against whom.
+"""The rows of the targets that are about the loop: putting in, looking up.
 
 Belongs here: the work of each row, done by ours and by the peer from the same input. May not be here: how it is timed
-(``measuring``), how it is printed (``compare``).
-
-Fair play: the peer gets its input as it likes it best (ready-made namedtuples, tuples or floats, made outside the timed
-section), its fastest way in, and the state it has in a running experiment. Times go forward, for both alike.
+(``measuring``), what it is done with (``inputs``), how it is printed (``compare``).
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections import deque, namedtuple
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cache, partial
-from time import perf_counter_ns
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
-from measuring import Line, NoGarbageCollector, Rounds, compared, in_fresh_process, take_turns
-from stytra_peer import PeerMissingError, Stytra, load_stytra
+from inputs import (
+    CAPACITY,
+    ROWS,
+    TURN,
+    Experiment,
+    Scale,
+    Stream,
+    dvg_ring,
+    filled,
+    full_ring,
+    put_each,
+    put_rows,
+    row,
+    stytra,
+    wide,
+)
+from measuring import Line, Rounds, compared, take_turns
 
 from ringacc import EstimatorLog, RingBuffer, TimeRing
 from ringacc.jit import append as append_jitted
 
-__all__ = ["ROWS", "Scale"]
-
-FIVE = tuple("abcde")
-CAPACITY = 10_000
-STEP = 0.001
-# Rows in one turn: less than a millisecond, so that most turns are not interrupted.
-TURN = 2000
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How much is done: enough to trust, or enough to see that it can be measured."""
-
-    rounds: int = 151
-    slow_rounds: int = 25
-    save_rounds: int = 5
-    processes: int = 7
-    calls: int = 1_000_000
-    table_rows: int = 300_000
-
-
-QUICK = Scale(rounds=9, slow_rounds=3, save_rounds=1, processes=2, calls=100_000, table_rows=10_000)
-
-ROWS: dict[str, Callable[[Scale], Iterator[Line]]] = {}
-
-
-def row(name: str) -> Callable[[Callable[[Scale], Iterator[Line]]], Callable[[Scale], Iterator[Line]]]:
-    """Enter a function that measures one row under a name."""
-
-    def enter(measure: Callable[[Scale], Iterator[Line]]) -> Callable[[Scale], Iterator[Line]]:
-        ROWS[name] = measure
-        return measure
-
-    return enter
-
-
-# Peers and input --------------------------------------------------------------------------------------------------
-
-
-@cache
-def stytra() -> Stytra:
-    """Give stytra, loaded once."""
-    return load_stytra()
-
-
-def dvg_ring(capacity: int, dtype: Any) -> Any:
-    """Make a ring of dvg-ringbuffer."""
-    try:
-        from dvg_ringbuffer import RingBuffer as Peer  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise PeerMissingError(
-            "expected dvg-ringbuffer, found no such package: pip install --no-deps -r benchmarks/peers/requirements.txt"
-        ) from error
-    return Peer(capacity, dtype=dtype)
-
-
-class Protocol:
-    """A protocol that runs, so that every row is kept."""
-
-    def __init__(self) -> None:
-        self.running = True
-
-
-class Experiment:
-    """What accumulators belong to; a plain object, as in a real program."""
-
-    def __init__(self) -> None:
-        self.t0 = datetime.now()
-        self.protocol_runner = Protocol()
-
-
-class Stream:
-    """Rows at 1 kHz, give or take a tenth, whose times go on with every ``advance``.
-
-    ``times`` and ``rows`` are lists of floats and of namedtuples; ``matrix`` has the same as an array, t first.
-    """
-
-    def __init__(self, count: int, columns: Sequence[str] = FIVE) -> None:
-        random = np.random.default_rng(1)
-        self._offsets = np.cumsum(random.uniform(0.9 * STEP, 1.1 * STEP, count))
-        self._turn = 0
-        self.matrix = random.normal(size=(count, len(columns) + 1))
-        make: Any = namedtuple("Sample", columns)  # type: ignore[misc]
-        self.rows = [make(*values) for values in self.matrix[:, 1:].tolist()]
-        self.advance()
-
-    def advance(self) -> None:
-        """Move the times on to where the last ones ended."""
-        self.matrix[:, 0] = self._offsets + self._turn * self._offsets[-1]
-        self.times: list[float] = self.matrix[:, 0].tolist()
-        self._turn += 1
-
-
-def put_rows(put: Callable[[float, Any], Any], stream: Stream) -> None:
-    """Hand rows over one at a time, as a tracking loop does."""
-    for time, values in zip(stream.times, stream.rows, strict=True):
-        put(time, values)
-
-
-def put_each(put: Callable[[Any], Any], things: Iterable[Any]) -> None:
-    """Hand things over one at a time."""
-    for thing in things:
-        put(thing)
-
-
-def columns_named(count: int) -> tuple[str, ...]:
-    """Give as many column names."""
-    return tuple(f"theta_{number:02}" for number in range(count))
-
-
-def full_ring(capacity: int) -> TimeRing:
-    """Make a ring that is full and has gone round once and a half, at 1 kHz, up to time 0, where streams begin."""
-    ring = TimeRing(capacity, dict.fromkeys(FIVE, "f8"))
-    block = np.zeros(capacity + capacity // 2, ring.dtype)
-    block["t"] = np.arange(-len(block), 0) * STEP
-    ring.extend(block[:capacity].copy())
-    ring.extend(block[capacity:].copy())
-    return ring
-
+__all__ = ["ROWS"]
 
 # Putting in ---------------------------------------------------------------------------------------------------------
 
@@ -332,8 +222,8 @@ def window(scale: Scale) -> Iterator[Line]:
     """Ask for the rows of the last second at 1 kHz."""
     sizes = (1000, 100_000, 1_000_000)
     rings = {size: full_ring(size) for size in sizes}
-    logs = {size: _filled(stytra().EstimatorLog(Experiment()), size) for size in sizes}
-    own = _filled(EstimatorLog(Experiment()), 100_000)
+    logs = {size: filled(stytra().EstimatorLog(Experiment()), size) for size in sizes}
+    own = filled(EstimatorLog(Experiment()), 100_000)
 
     def looked(ring: TimeRing) -> Callable[[], None]:
         def look() -> None:
@@ -380,27 +270,10 @@ def window(scale: Scale) -> Iterator[Line]:
     )
 
 
-def _filled(log: Any, count: int) -> Any:
-    """Fill a log at 1 kHz with rows of five floats."""
-    rows = Stream(1000).rows
-    for number in range(count):
-        log.update_list(number * STEP, rows[number % 1000])
-    return log
-
-
-def _wide(scale: Scale) -> tuple[Any, Any]:
-    """Give our log and stytra's with the same rows of 20 columns."""
-    stream = Stream(scale.table_rows, columns_named(20))
-    ours, theirs = EstimatorLog(Experiment()), stytra().EstimatorLog(Experiment())
-    put_rows(ours.update_list, stream)
-    put_rows(theirs.update_list, stream)
-    return ours, theirs
-
-
 @row("last_n")
 def last_n(scale: Scale) -> Iterator[Line]:
     """Ask for the last rows as a table of their own."""
-    ours, theirs = _wide(scale)
+    ours, theirs = wide(scale)
     rounds = take_turns(
         {"ours": lambda: ours.get_last_n(3000), "theirs": lambda: theirs.get_last_n(3000)}, scale.slow_rounds
     )
@@ -413,180 +286,3 @@ def last_n(scale: Scale) -> Iterator[Line]:
         against="stytra get_last_n",
         target=1 / 50,
     )
-
-
-# Tables and files ---------------------------------------------------------------------------------------------------
-
-
-@row("dataframe")
-def dataframe(scale: Scale) -> Iterator[Line]:
-    """Ask for all rows as a DataFrame."""
-    ours, theirs = _wide(scale)
-    rounds = take_turns(
-        {"ours": ours.get_dataframe, "theirs": theirs.get_dataframe}, max(scale.slow_rounds // 2, 3), warm=1
-    )
-    yield compared(
-        rounds,
-        "ours",
-        "theirs",
-        row="dataframe",
-        work=f"get_dataframe(), {scale.table_rows:,} x 20",
-        against="stytra get_dataframe",
-        target=1 / 10,
-    )
-
-
-@row("save")
-def save(scale: Scale) -> Iterator[Line]:
-    """Save all rows as a file, in the same folder; ours is on disk (fsync) when the call returns, theirs may not be."""
-    ours, theirs = _wide(scale)
-    for format, target in (("csv", 1 / 8), ("json", 1 / 4), ("feather", 1 / 3)):
-        with tempfile.TemporaryDirectory() as folder:
-            rounds = take_turns(
-                {
-                    "ours": lambda: ours.save(f"{folder}/ours", format),  # noqa: B023  (called within the iteration)
-                    "theirs": lambda: theirs.save(f"{folder}/theirs", format),  # noqa: B023
-                },
-                scale.save_rounds * (2 if format == "feather" else 1),
-                warm=1 if format == "feather" else 0,
-            )
-        yield compared(
-            rounds,
-            "ours",
-            "theirs",
-            row="save",
-            work=f"save {format}, {scale.table_rows:,} x 20",
-            against=f"stytra save {format}",
-            target=target,
-        )
-
-
-# Memory and start ---------------------------------------------------------------------------------------------------
-
-
-@row("memory")
-def memory(scale: Scale) -> Iterator[Line]:
-    """See the bytes held, in fresh processes: as ringacc, the system and Python's allocators count them."""
-    kinds = {"ring": ("full TimeRing of 1,000,000 rows", 2.1), "history": ("history of 1,000,000 rows, recording", 1.2)}
-    for kind, (work, target) in kinds.items():
-        (rss,) = in_fresh_process(f"{kind}_rss")
-        (traced,) = in_fresh_process(f"{kind}_traced")
-        counted = {"nbytes": rss["said"], "growth of RSS": rss["held"], "tracemalloc": traced["held"]}
-        for how, held in counted.items():
-            yield Line(
-                row="memory",
-                work=f"bytes of a {work} ({how})",
-                against="its rows packed",
-                unit="B",
-                ours=held,
-                theirs=rss["packed"],
-                value=held / rss["packed"],
-                target=target,
-            )
-
-
-@row("import")
-def imported(scale: Scale) -> Iterator[Line]:
-    """See what ``import ringacc`` loads from outside the standard library."""
-    (found,) = in_fresh_process("import")
-    yield Line(
-        row="import",
-        work="import ringacc: modules outside the standard library",
-        against="none",
-        unit="",
-        ours=len(found["outside"]),
-        target=0,
-        note=", ".join(found["outside"][:10]) or f"took {found['seconds'] * 1e3:.1f} ms",
-    )
-
-
-@row("first_calls")
-def first_calls(scale: Scale) -> Iterator[Line]:
-    """Time the first call of each kind after a ring is made, in fresh processes with kernels cached."""
-    found = list(in_fresh_process("first_calls", 1 + scale.processes))[1:]
-    asked = ["append", "window", "fps", "EstimatorLog.update_list", "EstimatorLog.get_last_t"]
-    for name in [*asked, "any other"]:
-        names = [name] if name in asked else [other for other in found[0] if other not in asked]
-        # What compiles does so in every process; the median leaves out what only befell one of them.
-        worst = sorted(max(calls[name] for name in names) for calls in found)
-        yield Line(
-            row="first_calls",
-            work=f"first {name}, kernels cached",
-            against="5 ms",
-            unit="s",
-            ours=worst[len(worst) // 2],
-            value=worst[len(worst) // 2],
-            high=worst[-1],
-            target=0.005,
-            note=f"worst of {len(found)} processes {worst[-1] * 1e3:.2f} ms",
-        )
-
-
-# Steadiness ---------------------------------------------------------------------------------------------------------
-
-
-@row("ring_size")
-def ring_size(scale: Scale) -> Iterator[Line]:
-    """Append to rings of many sizes, after their first lap."""
-    stream = Stream(TURN)
-    sizes = (100, 1000, 10_000, 100_000, 1_000_000)
-    rings = {str(size): full_ring(size) for size in sizes}
-    rounds = take_turns(
-        {name: partial(put_rows, ring.append, stream) for name, ring in rings.items()},
-        scale.rounds,
-        len(stream.rows),
-        prepare=stream.advance,
-    )
-    for size in sizes[1:]:
-        yield compared(
-            rounds,
-            str(size),
-            "100",
-            row="ring_size",
-            work=f"TimeRing.append, ring of {size:,} rows",
-            against="ours, ring of 100 rows",
-            target=1.25 if size == sizes[-1] else None,
-            note="1.25 is for the noise" if size == sizes[-1] else "",
-        )
-
-
-@row("worst_append")
-def worst_append(scale: Scale) -> Iterator[Line]:
-    """Time each of many calls by itself; the time of the clock is in all of them."""
-    stream = Stream(TURN)
-    ring = full_ring(CAPACITY)
-    ours, theirs = EstimatorLog(Experiment()), stytra().EstimatorLog(Experiment())
-    puts = {
-        "ring": ring.append,
-        "ours": ours.update_list,
-        "theirs": theirs.update_list,
-        "clock": lambda t, values: None,
-    }
-    taken: dict[str, list[int]] = {name: [] for name in puts}
-    with NoGarbageCollector():
-        for _ in range(scale.calls // len(stream.rows)):
-            stream.advance()
-            for name, put in puts.items():
-                _time_each(put, stream, taken[name])
-    found = {name: np.percentile(calls, (50, 99, 99.9, 100)) * 1e-9 for name, calls in taken.items()}
-    for name, work in (("ring", "TimeRing.append"), ("ours", "EstimatorLog.update_list")):
-        for place, what in enumerate(("p50", "p99", "p99.9", "worst")):
-            yield Line(
-                row="worst_append",
-                work=f"{work}, {what} of {scale.calls:,} calls",
-                against="stytra EstimatorLog.update_list",
-                unit="s",
-                ours=found[name][place],
-                theirs=found["theirs"][place],
-                value=found[name][place] / found["theirs"][place],
-                note=f"a call that does nothing: {found['clock'][place] * 1e9:,.0f} ns",
-            )
-
-
-def _time_each(put: Callable[[float, Any], Any], stream: Stream, taken: list[int]) -> None:
-    """Time every single call, in nanoseconds."""
-    clock, note = perf_counter_ns, taken.append
-    for time, values in zip(stream.times, stream.rows, strict=True):
-        begin = clock()
-        put(time, values)
-        note(clock() - begin)

@@ -153,11 +153,13 @@ def _measure_targets(options: argparse.Namespace, failed: list[str]) -> list[Lin
 
 
 def _write(folder: Path, lines: list[Line], cells: list[Cell], left: list[LeftOut], *, whole: bool) -> None:
-    """Write the tables and the plots; of a part, only the table of peers."""
+    """Write the tables, and the plots where all of the table is there."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_peers(cells, folder / "peers.csv")
-    write_left_out(left, folder / "peers_left_out.csv")
-    write_targets(lines, folder / "targets.csv")
+    if cells:
+        write_peers(cells, folder / "peers.csv")
+        write_left_out(left, folder / "peers_left_out.csv")
+    if lines:
+        write_targets(lines, folder / "targets.csv")
     if whole:
         plots.draw(folder / "peers.csv", folder)
 

@@ -31,7 +31,6 @@ from situation import (
     CAPACITY,
     COLUMNS,
     LAST,
-    STEP,
     TABLE,
     WINDOW,
     Model,
@@ -241,7 +240,7 @@ def _question(peer: Adapter, work: Work, model: Model, folder: Path) -> tuple[Ca
 
 def _turns(peers: Mapping[str, Adapter], work: Work, model: Model, folder: Path, effort: Effort) -> Rounds:
     """Let peers take turns in the way of the work item."""
-    begin = float(model.times[-1]) + 2 * _BLOCK * STEP
+    begin = float(model.times[-1]) + float(stream(_BLOCK)[-1, 0])
     if work.method in ("append", "frame"):
         return _turns_putting(peers, work.method, begin, effort)
     if work.method in ("extend", "jitted"):
@@ -269,14 +268,18 @@ def _turns_calling(calls: Mapping[str, tuple[Callable[..., Any], tuple[Any, ...]
 
 def _turns_putting(peers: Mapping[str, Adapter], method: str, begin: float, effort: Effort) -> Rounds:
     """Time rows that are put in one by one; their times go on."""
-    blocks = blocks_of(_MOST_CALLS, begin)
+    block = stream(_MOST_CALLS)
+    ends = dict.fromkeys(peers, begin)
     ready: dict[str, Any] = {}
     counts = dict.fromkeys(peers, 10)
 
     def prepare() -> None:
-        block = next(blocks)
+        # Each goes on where its own last row ends, or a window of its would hold fewer rows than others'.
         for name, peer in peers.items():
-            ready[name] = peer.ready(block[: counts[name]])
+            rows = block[: counts[name]].copy()
+            rows[:, 0] += ends[name]
+            ends[name] = float(rows[-1, 0])
+            ready[name] = peer.ready(rows)
 
     works = {name: (lambda name=name, peer=peer: getattr(peer, method)(ready[name])) for name, peer in peers.items()}
     total = 0.0

@@ -108,35 +108,54 @@ def _figure(panels: Sequence[tuple[str, Sequence[Dot]]], path: Path) -> Path:
         top = height - 0.08
         for (title, dots), space in zip(panels, heights, strict=True):
             low = top - space
-            axes = figure.add_axes((0.345, (low + 0.10) / height, 0.375, _LINE * len(dots) / height))
+            axes = figure.add_axes((0.345, (low + 0.10) / height, 0.345, _LINE * len(dots) / height))
             figure.text(0.02, (low + 0.15 + _LINE * len(dots)) / height, title, weight="bold", va="bottom")
-            _panel(axes, dots)
+            _panel(axes, dots, _limits(panels))
             top = low
         _legend(figure, height)
         figure.savefig(path, metadata={"Date": None, "Creator": "ringacc, benchmarks/peers/plots.py"})
     return path
 
 
-def _panel(axes: Any, dots: Sequence[Dot]) -> None:
-    """Draw one work item: a dot for each peer, a line from ours to it, its figure beside it."""
+def _limits(panels: Sequence[tuple[str, Sequence[Dot]]]) -> tuple[float, float]:
+    """Give the least and the most that peers take of ours, with some room: the same axis for all panels of a figure."""
+    of_ours = []
+    for _, dots in panels:
+        ours = next(dot.value for dot in dots if dot.peer == _OURS)
+        of_ours += [dot.value / ours for dot in dots]
+    room = (max(of_ours) / min(of_ours)) ** 0.04
+    return min(of_ours) / room, max(of_ours) * room
+
+
+def _panel(axes: Any, dots: Sequence[Dot], limits: tuple[float, float]) -> None:
+    """Draw one work item: a dot for each peer where it is against ours, and its figures beside it."""
     ours = next(dot.value for dot in dots if dot.peer == _OURS)
-    values = [dot.value for dot in dots]
     axes.set_xscale("log")
-    axes.set_xlim(min(values) / 1.5, max(max(values), min(values) * 20) * 1.5)
+    axes.set_xlim(*limits)
     axes.set_ylim(len(dots) - 0.5, -0.5)
-    axes.axvline(ours, color=_OUR_COLOR, lw=0.8, alpha=0.45, zorder=1)
+    axes.axvline(1.0, color=_OUR_COLOR, lw=0.8, alpha=0.45, zorder=1)
     for place, dot in enumerate(dots):
         is_ours = dot.peer == _OURS
         color = _OUR_COLOR if is_ours else _FASTER if dot.ratio < 1 else _SLOWER
-        axes.plot([ours, dot.value], [place, place], color=color, lw=1.6, alpha=0.55, solid_capstyle="round", zorder=2)
-        axes.plot([dot.value], [place], "o", color=color, ms=6.5 if is_ours else 5, mec="white", mew=0.6, zorder=3)
+        where = dot.value / ours
+        axes.plot([1.0, where], [place, place], color=color, lw=1.6, alpha=0.55, solid_capstyle="round", zorder=2)
+        axes.plot([where], [place], "o", color=color, ms=6.5 if is_ours else 5, mec="white", mew=0.6, zorder=3)
         weight = "bold" if is_ours else "normal"
         ink = _OUR_COLOR if is_ours else _FASTER if dot.ratio < 1 else _INK
         beside = axes.get_yaxis_transform()
         axes.text(-0.04, place, dot.peer, transform=beside, ha="right", va="center", color=ink, weight=weight)
-        axes.text(1.245, place, dot.text, transform=beside, ha="right", va="center", color=ink, weight=weight)
+        axes.text(
+            1.40,
+            place,
+            dot.text.replace("us", "\N{MICRO SIGN}s"),
+            transform=beside,
+            ha="right",
+            va="center",
+            color=ink,
+            weight=weight,
+        )
         if not is_ours:
-            axes.text(1.69, place, _times(dot.ratio), transform=beside, ha="right", va="center", color=ink)
+            axes.text(1.82, place, _times(dot.ratio), transform=beside, ha="right", va="center", color=ink)
     axes.tick_params(axis="x", which="both", length=0, labelbottom=False)
     axes.tick_params(axis="y", length=0, labelleft=False)
     axes.grid(axis="x", which="major", color=_RULE, lw=0.6)
@@ -146,14 +165,15 @@ def _panel(axes: Any, dots: Sequence[Dot]) -> None:
 
 
 def _times(ratio: float) -> str:
-    """Spell a ratio as a factor: how much more, or less, than ours."""
-    if ratio < 1:
-        return f"{1 / ratio:.2g}x less"
-    return f"{ratio:.2g}x" if ratio < 10 else f"{ratio:,.0f}x"
+    """Spell how many times ours it takes."""
+    return f"\N{MULTIPLICATION SIGN} {ratio:.2g}" if ratio < 10 else f"\N{MULTIPLICATION SIGN} {ratio:,.0f}"
 
 
 def _legend(figure: Any, height: float) -> None:
-    words = ((0.02, "log scale, a grid line is a factor of 10", _SOFT), (0.98, "less than ringacc", _FASTER))
+    words = (
+        (0.02, "logarithmic; \N{MULTIPLICATION SIGN}: of what ringacc takes", _SOFT),
+        (0.98, "less than ringacc", _FASTER),
+    )
     for (x, text, color), side in zip(words, ("left", "right"), strict=True):
         figure.text(x, 0.07 / height, text, color=color, ha=side, va="bottom", size=7.5)
 

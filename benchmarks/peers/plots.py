@@ -22,7 +22,7 @@ _UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "B": 1.0}
 _INK, _SOFT, _RULE = "#1f2933", "#66727f", "#d9dee3"
 _OUR_COLOR, _SLOWER, _FASTER = "#0b7285", "#8d99a6", "#d9480f"
 #: Inches; drawn for the width of a telephone, and so with few words to a line.
-_WIDTH, _LINE, _GAP, _TOP = 4.6, 0.178, 0.42, 0.30
+_WIDTH, _LINE, _GAP, _TOP = 4.6, 0.178, 0.42, 0.40
 
 _FIGURES: Mapping[str, tuple[str, ...]] = {
     "peers": (
@@ -112,6 +112,7 @@ def _figure(panels: Sequence[tuple[str, Sequence[Dot]]], path: Path) -> Path:
             figure.text(0.02, (low + 0.15 + _LINE * len(dots)) / height, title, weight="bold", va="bottom")
             _panel(axes, dots, _limits(panels))
             top = low
+        _scale(axes)
         _legend(figure, height)
         figure.savefig(path, metadata={"Date": None, "Creator": "ringacc, benchmarks/peers/plots.py"})
     return path
@@ -164,6 +165,14 @@ def _panel(axes: Any, dots: Sequence[Dot], limits: tuple[float, float]) -> None:
         spine.set_visible(False)
 
 
+def _scale(axes: Any) -> None:
+    """Write below the last panel what the lines of the grid are."""
+    low, high = axes.get_xlim()
+    tens = [10.0**power for power in range(-4, 7) if low <= 10.0**power <= high]
+    axes.set_xticks(tens, [_times(ten) if ten <= 10 else f"\N{MULTIPLICATION SIGN} {ten:,.0f}" for ten in tens])
+    axes.tick_params(axis="x", which="major", labelbottom=True, labelsize=6.5, labelcolor=_SOFT, pad=2)
+
+
 def _times(ratio: float) -> str:
     """Spell how many times ours it takes."""
     return f"\N{MULTIPLICATION SIGN} {ratio:.2g}" if ratio < 10 else f"\N{MULTIPLICATION SIGN} {ratio:,.0f}"
@@ -171,7 +180,7 @@ def _times(ratio: float) -> str:
 
 def _legend(figure: Any, height: float) -> None:
     words = (
-        (0.02, "logarithmic; \N{MULTIPLICATION SIGN}: of what ringacc takes", _SOFT),
+        (0.02, "\N{MULTIPLICATION SIGN}: times what ringacc takes; logarithmic", _SOFT),
         (0.98, "less than ringacc", _FASTER),
     )
     for (x, text, color), side in zip(words, ("left", "right"), strict=True):

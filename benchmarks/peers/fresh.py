@@ -4,7 +4,7 @@ Belongs here: measurements that earlier ones in the same process would spoil; ea
 be here: imports of anything but the standard library at the top.
 
     python fresh.py import | first_calls | ring_rss | ring_traced | history_rss | history_traced | recording
-        | recorded_memory ROWS
+        | recorded_memory [ROWS]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
-ROWS = 1_000_000
+ROWS = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
 KINDS = dict.fromkeys("abcde", "f8")
 
 

@@ -40,9 +40,10 @@ class Scale:
     processes: int = 7
     calls: int = 1_000_000
     table_rows: int = 300_000
+    most_rows: int = 1_000_000
 
 
-QUICK = Scale(rounds=9, slow_rounds=3, save_rounds=1, processes=2, calls=100_000, table_rows=10_000)
+QUICK = Scale(rounds=9, slow_rounds=3, save_rounds=1, processes=1, calls=20_000, table_rows=10_000, most_rows=100_000)
 
 ROWS: dict[str, Callable[[Scale], Iterator[Line]]] = {}
 

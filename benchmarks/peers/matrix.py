@@ -88,7 +88,7 @@ class Effort:
     memory_rows: int = 100_000
 
 
-FULL, QUICK = Effort(), Effort(seconds=0.2, least=3, most=5, memory_rows=CAPACITY)
+FULL, QUICK = Effort(), Effort(seconds=0.1, least=2, most=5, memory_rows=CAPACITY)
 
 WORKS = (
     Work("append", "append one row", "append"),

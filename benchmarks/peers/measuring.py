@@ -148,9 +148,9 @@ def compared(
     )
 
 
-def in_fresh_process(what: str, times: int = 1) -> Iterator[Any]:
+def in_fresh_process(what: str, times: int = 1, rows: int | None = None) -> Iterator[Any]:
     """Run one of the measurements of ``fresh.py`` in new interpreters, one after the other; give what each found."""
-    command = [sys.executable, str(Path(__file__).with_name("fresh.py")), what]
+    command = [sys.executable, str(Path(__file__).with_name("fresh.py")), what, *([] if rows is None else [str(rows)])]
     for _ in range(times):
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS_A_CHILD, check=False)
         if done.returncode:

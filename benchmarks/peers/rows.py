@@ -220,10 +220,10 @@ def extend(scale: Scale) -> Iterator[Line]:
 @row("window")
 def window(scale: Scale) -> Iterator[Line]:
     """Ask for the rows of the last second at 1 kHz."""
-    sizes = (1000, 100_000, 1_000_000)
+    sizes = (1000, scale.most_rows // 10, scale.most_rows)
     rings = {size: full_ring(size) for size in sizes}
     logs = {size: filled(stytra().EstimatorLog(Experiment()), size) for size in sizes}
-    own = filled(EstimatorLog(Experiment()), 100_000)
+    own = filled(EstimatorLog(Experiment()), sizes[1])
 
     def looked(ring: TimeRing) -> Callable[[], None]:
         def look() -> None:
@@ -253,19 +253,19 @@ def window(scale: Scale) -> Iterator[Line]:
         str(sizes[-1]),
         str(sizes[0]),
         row="window",
-        work="window(1.0), ring of 1,000,000 rows",
+        work=f"window(1.0), ring of {sizes[-1]:,} rows",
         against="ours, ring of 1,000 rows",
         target=1.5,
     )
     rounds = take_turns(
-        {"ours": lambda: own.get_last_t(1.0), "theirs": lambda: logs[100_000].get_last_t(1.0)}, scale.slow_rounds
+        {"ours": lambda: own.get_last_t(1.0), "theirs": lambda: logs[sizes[1]].get_last_t(1.0)}, scale.slow_rounds
     )
     yield compared(
         rounds,
         "ours",
         "theirs",
         row="window",
-        work="EstimatorLog.get_last_t(1.0), 100,000 rows",
+        work=f"EstimatorLog.get_last_t(1.0), {sizes[1]:,} rows",
         against="stytra get_last_t(1.0)",
     )
 

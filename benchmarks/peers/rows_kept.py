@@ -72,10 +72,11 @@ def save(scale: Scale) -> Iterator[Line]:
 @row("memory")
 def memory(scale: Scale) -> Iterator[Line]:
     """See the bytes held, in fresh processes: as ringacc, the system and Python's allocators count them."""
-    kinds = {"ring": ("full TimeRing of 1,000,000 rows", 2.1), "history": ("history of 1,000,000 rows, recording", 1.2)}
+    kinds = {"ring": ("full TimeRing of {:,} rows", 2.1), "history": ("history of {:,} rows, recording", 1.2)}
     for kind, (work, target) in kinds.items():
-        (rss,) = in_fresh_process(f"{kind}_rss")
-        (traced,) = in_fresh_process(f"{kind}_traced")
+        work = work.format(scale.most_rows)
+        (rss,) = in_fresh_process(f"{kind}_rss", rows=scale.most_rows)
+        (traced,) = in_fresh_process(f"{kind}_traced", rows=scale.most_rows)
         counted = {"nbytes": rss["said"], "growth of RSS": rss["held"], "tracemalloc": traced["held"]}
         for how, held in counted.items():
             yield Line(

@@ -4,7 +4,6 @@ import doctest
 import importlib
 import inspect
 import pkgutil
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,6 @@ from ringacc.errors import MissingExtraError
 MODULES = sorted(
     info.name for info in pkgutil.walk_packages(ringacc.__path__, "ringacc.") if not info.name.endswith("__main__")
 )
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
 PUBLIC = sorted(name for name in ringacc.__all__)
 NOTES = ("Complexity:", "Allocates:", "Valid:", "Threads:")
 
@@ -65,11 +62,3 @@ def test_public_members_are_documented(name, thing):
     if ("Notes\n-----" in text or "Parameters\n------" in text) and not is_tuple:
         assert all(line in text for line in NOTES), f"{name} lacks one of {NOTES}"
         assert ">>> " in text, f"{name} has no example"
-
-
-@pytest.mark.parametrize("page", sorted(PAGES, key=str), ids=lambda page: page.name)
-def test_examples_of_the_pages_are_so(page):
-    """Every example of README and docs gives what it shows."""
-    result = doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
-
-    assert result.failed == 0

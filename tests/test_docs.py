@@ -5,6 +5,7 @@ The site is built once, and only where everything is compiled: it is the same in
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -50,3 +51,74 @@ def site(tmp_path_factory):
 def test_site_builds_without_a_warning(site):
     """Every page is there."""
     assert (site / "index.html").is_file()
+
+
+def addresses(site):
+    """Give the pages of the site, as they are called in an address."""
+    every = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+    return [name for name in every if not name.startswith("_modules/")]
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    """Serve the site, and give its address."""
+    with served(site) as where:
+        yield where
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_pages_look_well(site, address, browser, size):
+    """No page has a broken picture, complains, or is wider than its window; tables scroll at worst within it."""
+    wrong = {}
+    browser.complaints()
+    for name in addresses(site):
+        browser.open(f"{address}/{name}", size)
+        cut = browser.run(
+            "return [...document.querySelectorAll('article table, article pre, article img, article svg')].filter(e => {"
+            "  const box = e.closest('.table-wrapper, pre') || e.parentElement;"
+            "  const cut = e.getBoundingClientRect().right > document.documentElement.clientWidth + 1;"
+            "  return cut && !['auto', 'scroll'].includes(getComputedStyle(box).overflowX);"
+            "}).map(e => e.outerHTML.slice(0, 80))"
+        )
+        found = [*cut, *browser.broken_pictures(), *browser.complaints()]
+        if browser.overflow() > 0:
+            found.append(f"{browser.overflow()} pixels too wide")
+        if found:
+            wrong[name] = found
+
+    assert not wrong
+
+
+def test_tables_fit_a_desktop(site, address, browser):
+    """Where there is room, no table has to be scrolled."""
+    wrong = []
+    for name in addresses(site):
+        browser.open(f"{address}/{name}", DESKTOP)
+        if browser.run(
+            "return [...document.querySelectorAll('.table-wrapper')].some(e => e.scrollWidth > e.clientWidth + 1)"
+        ):
+            wrong.append(name)
+
+    assert wrong == []
+
+
+def test_every_public_name_is_in_the_api(site):
+    """The pages of the API have everything that can be imported from the package."""
+    import ringacc
+    from sphinx.util.inventory import InventoryFile
+
+    with (site / "objects.inv").open("rb") as file:
+        inventory = InventoryFile.load(file, "", lambda base, name: name)
+    known = {name.rpartition(".")[2] for kind in inventory if kind.startswith("py:") for name in inventory[kind]}
+
+    assert set(ringacc.__all__) <= known
+
+
+def test_figures_are_those_of_their_script():
+    """What is in the folder of figures is what the script draws from rings as they are now."""
+    spec = importlib.util.spec_from_file_location("figures", pages.ROOT / "docs" / "figures.py")
+    figures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(figures)
+
+    for name, figure in figures.FIGURES.items():
+        assert (figures.FOLDER / f"{name}.svg").read_text(encoding="utf-8") == figure()

@@ -17,7 +17,7 @@ import ringacc
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks" / "peers"))
 
-from stytra_peer import PeerMissingError, load_stytra  # noqa: E402
+from stytra_peer import PeerMissingError, load_stytra
 
 T0 = datetime(2020, 1, 1)
 Row = namedtuple("Row", "x swims")

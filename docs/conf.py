@@ -49,6 +49,7 @@ html_title = f"ringacc {release}"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_theme_options = {"navigation_with_keys": True}
+html_favicon = "_static/favicon.svg"
 html_copy_source = False
 html_show_copyright = False
 

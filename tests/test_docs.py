@@ -14,6 +14,8 @@ import pages
 import pytest
 from browser_stage import DESKTOP, PHONE, served
 
+import ringacc
+
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: str(page.relative_to(pages.ROOT)))
 def test_examples_are_so(page, tmp_path, rings):
@@ -74,7 +76,8 @@ def test_pages_look_well(site, address, browser, size):
     for name in addresses(site):
         browser.open(f"{address}/{name}", size)
         cut = browser.run(
-            "return [...document.querySelectorAll('article table, article pre, article img, article svg')].filter(e => {"
+            "const every = document.querySelectorAll('article table, article pre, article img, article svg');"
+            "return [...every].filter(e => {"
             "  const box = e.closest('.table-wrapper, pre') || e.parentElement;"
             "  const cut = e.getBoundingClientRect().right > document.documentElement.clientWidth + 1;"
             "  return cut && !['auto', 'scroll'].includes(getComputedStyle(box).overflowX);"
@@ -104,7 +107,6 @@ def test_tables_fit_a_desktop(site, address, browser):
 
 def test_every_public_name_is_in_the_api(site):
     """The pages of the API have everything that can be imported from the package."""
-    import ringacc
     from sphinx.util.inventory import InventoryFile
 
     with (site / "objects.inv").open("rb") as file:

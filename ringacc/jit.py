@@ -81,6 +81,13 @@ class Handle(NamedTuple):
         The same memory, uint8.
     counters
         The ring's counters, int64; ``ringacc.kernels.rows`` has their meaning.
+
+    Notes
+    -----
+    Complexity: O(1).
+    Allocates: nothing: the arrays are the ring's.
+    Valid: as long as the ring.
+    Threads: the writer's; the GIL is not needed.
     """
 
     rows: Array

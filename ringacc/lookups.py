@@ -57,6 +57,13 @@ class Health(NamedTuple):
         Rows that were replaced by newer ones.
     missed
         Rows that a reader asked for too late.
+
+    Notes
+    -----
+    Complexity: O(1).
+    Allocates: a tuple.
+    Valid: of the moment when it was asked for.
+    Threads: any.
     """
 
     rows: int

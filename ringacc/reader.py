@@ -175,7 +175,15 @@ class RingReader:
     # Looking up -----------------------------------------------------------------------------------------------
 
     def last(self, n: SupportsIndex) -> Array:
-        """Give the last ``n`` rows, or all where fewer are there, as a copy; see `TimeRing.last`."""
+        """Give the last ``n`` rows, or all where fewer are there, as a copy; see `TimeRing.last`.
+
+        Notes
+        -----
+        Complexity: O(n).
+        Allocates: the copy.
+        Valid: a copy, for ever.
+        Threads: one; each thread opens a reader for itself.
+        """
         count = lookups.checked_count(n)
         for _ in range(_TRIES):
             rows = self._from(self._look().written - count)[0]
@@ -187,6 +195,13 @@ class RingReader:
         """Give the rows put in since a sequence, the next one, and how many rows were missed; see `TimeRing.since`.
 
         Rows that were gone, or went while they were copied, are missed; `health` counts those of all calls.
+
+        Notes
+        -----
+        Complexity: O(rows given).
+        Allocates: the copy.
+        Valid: a copy, for ever.
+        Threads: one; each thread opens a reader for itself.
         """
         rows, end, missed = lookups.since(self._look(), sequence)
         rows, lost = self._from(end - len(rows))
@@ -206,7 +221,15 @@ class RingReader:
         return rows[whole - first :], whole - first
 
     def window(self, seconds: float) -> Array:
-        """Give the rows with t >= newest - ``seconds`` as a copy; see `TimeRing.window`."""
+        """Give the rows with t >= newest - ``seconds`` as a copy; see `TimeRing.window`.
+
+        Notes
+        -----
+        Complexity: O(log rows + rows given).
+        Allocates: the copy.
+        Valid: a copy, for ever.
+        Threads: one; each thread opens a reader for itself.
+        """
         return self._ask(lookups.window, seconds)
 
     def envelope(self, seconds: float, points: SupportsIndex) -> Array:
@@ -216,15 +239,39 @@ class RingReader:
         return self._ask(self._envelope.of, seconds, points)
 
     def between(self, t0: float, t1: float) -> Array:
-        """Give the rows with t0 <= t <= t1 as a copy; see `TimeRing.between`."""
+        """Give the rows with t0 <= t <= t1 as a copy; see `TimeRing.between`.
+
+        Notes
+        -----
+        Complexity: O(log rows + rows given).
+        Allocates: the copy.
+        Valid: a copy, for ever.
+        Threads: one; each thread opens a reader for itself.
+        """
         return self._ask(lookups.between, t0, t1)
 
     def at(self, t: float, how: How = "nearest", tolerance: float | None = None) -> np.void:
-        """Give the row at a time; see `TimeRing.at`."""
+        """Give the row at a time; see `TimeRing.at`.
+
+        Notes
+        -----
+        Complexity: O(log rows).
+        Allocates: the row.
+        Valid: a copy, for ever.
+        Threads: one; each thread opens a reader for itself.
+        """
         return self._ask(lookups.at, t, how, tolerance)
 
     def fps(self, points: SupportsIndex = 10) -> float:
-        """Give the rate over the last ``points`` rows in Hz; see `TimeRing.fps`."""
+        """Give the rate over the last ``points`` rows in Hz; see `TimeRing.fps`.
+
+        Notes
+        -----
+        Complexity: O(1).
+        Allocates: nothing.
+        Valid: a plain value.
+        Threads: one; each thread opens a reader for itself.
+        """
         return self._ask(lookups.fps, points)
 
     def __getitem__(self, column: str) -> Array:
@@ -232,7 +279,15 @@ class RingReader:
         return self._ask(lookups.column, column)
 
     def health(self) -> Health:
-        """Give what the times of all rows ever put in say, and what this reader missed; see `TimeRing.health`."""
+        """Give what the times of all rows ever put in say, and what this reader missed; see `TimeRing.health`.
+
+        Notes
+        -----
+        Complexity: O(1).
+        Allocates: nothing.
+        Valid: a plain value, of the moment of the call.
+        Threads: one; each thread opens a reader for itself.
+        """
         return lookups.health(self._look())._replace(missed=self._missed)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
@@ -243,7 +298,15 @@ class RingReader:
     # Ending ---------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Do nothing: the map of the file goes with the reader. For ``with``, and for symmetry."""
+        """Do nothing: the map of the file goes with the reader. For ``with``, and for symmetry.
+
+        Notes
+        -----
+        Complexity: O(1).
+        Allocates: nothing.
+        Valid: what was given stays valid.
+        Threads: any.
+        """
 
     def __enter__(self) -> Self:
         return self

@@ -343,7 +343,15 @@ as float
         self._appender.append_value(value)
 
     def appendleft(self, value: Any) -> None:
-        """Put an element before the oldest; in a full ring it takes the place of the newest. Else as `append`."""
+        """Put an element before the oldest; in a full ring it takes the place of the newest. Else as `append`.
+
+        Notes
+        -----
+        Complexity: O(bytes of an element).
+        Allocates: nothing.
+        Valid: views of the elements that were there stay, but for one that is replaced.
+        Threads: the writer's.
+        """
         row = schema.row_of(self._block.dtype, value)
         self._appender.make_sure_of_room(1)
         self._block.extend_left(row)
@@ -386,6 +394,13 @@ as float
         """Put elements before the oldest, in their order; of more than the capacity, the first ones stay.
 
         Unlike `collections.deque`, which turns them round, and like numpy_ringbuffer. Else as `extend`.
+
+        Notes
+        -----
+        Complexity: O(elements).
+        Allocates: an array of the elements, unless they are one.
+        Valid: views of the elements that were there stay, but for those that are replaced.
+        Threads: the writer's.
         """
         rows = schema.rows_of(self._block.dtype, values)
         self._appender.make_sure_of_room(len(rows))
@@ -394,13 +409,29 @@ as float
     # Taking out -----------------------------------------------------------------------------------------------
 
     def pop(self) -> Any:
-        """Take away the newest element and give it, as a copy. IndexError (RingEmptyError) where there is none."""
+        """Take away the newest element and give it, as a copy. IndexError (RingEmptyError) where there is none.
+
+        Notes
+        -----
+        Complexity: O(bytes of an element).
+        Allocates: the copy.
+        Valid: a copy, for ever.
+        Threads: the writer's.
+        """
         newest = self._element(-1)
         self._block.drop_last()
         return newest
 
     def popleft(self) -> Any:
-        """Take away the oldest element and give it, as a copy. IndexError (RingEmptyError) where there is none."""
+        """Take away the oldest element and give it, as a copy. IndexError (RingEmptyError) where there is none.
+
+        Notes
+        -----
+        Complexity: O(bytes of an element).
+        Allocates: the copy.
+        Valid: a copy, for ever.
+        Threads: the writer's.
+        """
         oldest = self._element(0)
         self._block.trim_to(len(self) - 1)
         return oldest

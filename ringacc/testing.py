@@ -42,7 +42,15 @@ Row: TypeAlias = tuple[Any, ...]
 
 
 def plain(value: Any) -> Any:
-    """Return an array, a row or a value as nested lists and tuples of plain Python objects."""
+    """Return an array, a row or a value as nested lists and tuples of plain Python objects.
+
+    Notes
+    -----
+    Complexity: O(values).
+    Allocates: the plain values.
+    Valid: plain Python, for ever.
+    Threads: any.
+    """
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, list | tuple):
@@ -51,12 +59,28 @@ def plain(value: Any) -> Any:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Return whether two arrays, rows or values are equal; NaN equals NaN, 0.0 is not -0.0."""
+    """Return whether two arrays, rows or values are equal; NaN equals NaN, 0.0 is not -0.0.
+
+    Notes
+    -----
+    Complexity: O(values).
+    Allocates: the plain values.
+    Valid: plain Python, for ever.
+    Threads: any.
+    """
     return repr(plain(one)) == repr(plain(other))
 
 
 def stored(dtype: Any, value: Any) -> Any:
-    """Return what a value that fits an item of this dtype reads as once it is stored there."""
+    """Return what a value that fits an item of this dtype reads as once it is stored there.
+
+    Notes
+    -----
+    Complexity: O(values).
+    Allocates: the plain values.
+    Valid: plain Python, for ever.
+    Threads: any.
+    """
     dtype = np.dtype(dtype)
     if dtype.names is not None:
         parts = zip(_parts(dtype), value, strict=True)
@@ -125,6 +149,13 @@ class RingModel(_Model):
 
     Rows are plain Python objects; ``same`` compares them with the ring's arrays.
 
+    Notes
+    -----
+    Complexity: O(rows) for each call.
+    Allocates: a Python list of the rows, and one of their times.
+    Valid: what it gives is plain Python, for ever.
+    Threads: one.
+
     Examples
     --------
     >>> from ringacc.testing import RingModel
@@ -188,6 +219,13 @@ class TimeRingModel(_Model):
     """The obvious twin of ``TimeRing``: each look-up by its definition over a list of tuples.
 
     Rows are tuples of plain Python objects, the time first; ``same`` compares them with arrays.
+
+    Notes
+    -----
+    Complexity: O(rows) for each call.
+    Allocates: a Python list of the rows, and one of their times.
+    Valid: what it gives is plain Python, for ever.
+    Threads: one.
 
     Examples
     --------
@@ -450,7 +488,15 @@ def _letters() -> st.SearchStrategy[str]:
 
 
 def fields(max_size: int = 4) -> Strategy:
-    """Draw fields of a TimeRing: one to `max_size` pairs of a free name and a dtype's name."""
+    """Draw fields of a TimeRing: one to `max_size` pairs of a free name and a dtype's name.
+
+    Notes
+    -----
+    Complexity: O(size of the example).
+    Allocates: the example.
+    Valid: a strategy of hypothesis.
+    Threads: any.
+    """
     known = st.sampled_from(("x", "y", "tail_sum", "closed loop 1D_vel", "θ"))
     names = known | st.text(_letters(), min_size=1, max_size=6).filter(lambda name: name != "t")
     pairs = st.tuples(names, st.sampled_from(SCALARS + TEXTS))
@@ -458,14 +504,30 @@ def fields(max_size: int = 4) -> Strategy:
 
 
 def dtypes() -> Strategy:
-    """Draw the dtype of a RingBuffer: of a scalar, a text, a sub-array or a structure."""
+    """Draw the dtype of a RingBuffer: of a scalar, a text, a sub-array or a structure.
+
+    Notes
+    -----
+    Complexity: O(size of the example).
+    Allocates: the example.
+    Valid: a strategy of hypothesis.
+    Threads: any.
+    """
     shapes = st.sampled_from(((2,), (3,), (2, 2), (1,)))
     sub_arrays = st.tuples(st.sampled_from(SCALARS), shapes)
     return (st.sampled_from(SCALARS + TEXTS) | sub_arrays | fields()).map(np.dtype)
 
 
 def values(dtype: Any) -> Strategy:
-    """Draw a value that fits: Python objects and NumPy scalars, in a list or tuple if need be."""
+    """Draw a value that fits: Python objects and NumPy scalars, in a list or tuple if need be.
+
+    Notes
+    -----
+    Complexity: O(size of the example).
+    Allocates: the example.
+    Valid: a strategy of hypothesis.
+    Threads: any.
+    """
     dtype = np.dtype(dtype)
     if _parts(dtype):
         rows = st.tuples(*map(values, _parts(dtype)))
@@ -488,7 +550,15 @@ def values(dtype: Any) -> Strategy:
 
 
 def misfits(dtype: Any) -> Strategy:
-    """Draw a pair: a row or value that no item of this dtype holds, and its error's class."""
+    """Draw a pair: a row or value that no item of this dtype holds, and its error's class.
+
+    Notes
+    -----
+    Complexity: O(size of the example).
+    Allocates: the example.
+    Valid: a strategy of hypothesis.
+    Threads: any.
+    """
     dtype = np.dtype(dtype)
     if not _parts(dtype):
         wrong = (None, 1j, object(), 5 if dtype.kind in "US" else "5")
@@ -508,13 +578,29 @@ def misfits(dtype: Any) -> Strategy:
 
 
 def time_after(previous: float) -> Strategy:
-    """Draw a time to follow `previous`: a tick later, the same, earlier, or any finite one."""
+    """Draw a time to follow `previous`: a tick later, the same, earlier, or any finite one.
+
+    Notes
+    -----
+    Complexity: O(size of the example).
+    Allocates: the example.
+    Valid: a strategy of hypothesis.
+    Threads: any.
+    """
     steps = st.sampled_from(STEPS).map(lambda step: previous + step)
     return steps | steps | st.floats(allow_nan=False, allow_infinity=False)
 
 
 def times(min_size: int = 0, max_size: int = 12) -> Strategy:
-    """Draw a list of finite times: ticks, repeats, steps back, large clocks, any floats."""
+    """Draw a list of finite times: ticks, repeats, steps back, large clocks, any floats.
+
+    Notes
+    -----
+    Complexity: O(size of the example).
+    Allocates: the example.
+    Valid: a strategy of hypothesis.
+    Threads: any.
+    """
     size: Any = {"min_size": min_size, "max_size": max_size}
     steps = st.lists(st.sampled_from(STEPS), **size)
     walks = st.tuples(st.sampled_from(STARTS), steps).map(lambda walk: list(accumulate(walk[1], initial=walk[0]))[1:])
@@ -523,7 +609,15 @@ def times(min_size: int = 0, max_size: int = 12) -> Strategy:
 
 
 def blocks(dtype: Any, max_size: int = 12) -> Strategy:
-    """Draw a structured array of a TimeRing's dtype, the time first, of up to `max_size` rows."""
+    """Draw a structured array of a TimeRing's dtype, the time first, of up to `max_size` rows.
+
+    Notes
+    -----
+    Complexity: O(size of the example).
+    Allocates: the example.
+    Valid: a strategy of hypothesis.
+    Threads: any.
+    """
     dtype = np.dtype(dtype)
     rest = st.tuples(*map(values, _parts(dtype)[1:]))
 

@@ -139,11 +139,27 @@ class DataFrameAccumulator(SegmentedAccumulator):
     # Closed loop: views of the newest segment's ring ----------------------------------------------------------------
 
     def last(self, n: SupportsIndex) -> Array:
-        """Give the last ``n`` rows of the ring as a view; see `TimeRing.last`."""
+        """Give the last ``n`` rows of the ring as a view; see `TimeRing.last`.
+
+        Notes
+        -----
+        Complexity: O(1).
+        Allocates: nothing but the view.
+        Valid: as what `TimeRing.last` gives.
+        Threads: one.
+        """
         return self._segment.ring.last(n)
 
     def window(self, seconds: float) -> Array:
-        """Give the rows of the ring of the last ``seconds`` as a view; see `TimeRing.window`."""
+        """Give the rows of the ring of the last ``seconds`` as a view; see `TimeRing.window`.
+
+        Notes
+        -----
+        Complexity: O(log rows).
+        Allocates: nothing but the view.
+        Valid: as what `TimeRing.last` gives.
+        Threads: one.
+        """
         return self._segment.ring.window(seconds)
 
     def envelope(self, seconds: float, points: SupportsIndex) -> Array:
@@ -151,19 +167,51 @@ class DataFrameAccumulator(SegmentedAccumulator):
         return self._segment.ring.envelope(seconds, points)
 
     def between(self, t0: float, t1: float) -> Array:
-        """Give the rows of the ring with t0 <= t <= t1 as a view; see `TimeRing.between`."""
+        """Give the rows of the ring with t0 <= t <= t1 as a view; see `TimeRing.between`.
+
+        Notes
+        -----
+        Complexity: O(log rows).
+        Allocates: nothing but the view.
+        Valid: as what `TimeRing.last` gives.
+        Threads: one.
+        """
         return self._segment.ring.between(t0, t1)
 
     def at(self, t: float, how: How = "nearest", tolerance: float | None = None) -> np.void:
-        """Give the row of the ring at a time as a copy; see `TimeRing.at`."""
+        """Give the row of the ring at a time as a copy; see `TimeRing.at`.
+
+        Notes
+        -----
+        Complexity: O(log rows).
+        Allocates: the row.
+        Valid: a copy, for ever.
+        Threads: one.
+        """
         return self._not_empty().ring.at(t, how, tolerance)
 
     def since(self, sequence: SupportsIndex) -> tuple[Array, int, int]:
-        """Give the rows put into the ring since a sequence; see `Ring.since`. A new segment begins at 0."""
+        """Give the rows put into the ring since a sequence; see `Ring.since`. A new segment begins at 0.
+
+        Notes
+        -----
+        Complexity: O(1).
+        Allocates: nothing but the view.
+        Valid: as what `TimeRing.last` gives.
+        Threads: one.
+        """
         return self._segment.ring.since(sequence)
 
     def health(self) -> Health:
-        """Give what the times of the newest segment say about the stream; see `TimeRing.health`."""
+        """Give what the times of the newest segment say about the stream; see `TimeRing.health`.
+
+        Notes
+        -----
+        Complexity: O(1).
+        Allocates: nothing.
+        Valid: a plain value, of the moment of the call.
+        Threads: one.
+        """
         health = self._segment.ring.health()
         # What has left the ring of a recording is on the disk, but for rows that were missed.
         return health if self._recording is None else health._replace(overwritten=health.missed)
@@ -255,7 +303,15 @@ class DataFrameAccumulator(SegmentedAccumulator):
         return _matrix(self._segment.window(t))
 
     def get_fps(self) -> float:
-        """Give the rate over the last ``fps_calc_points`` rows of the newest segment in Hz; see `TimeRing.fps`."""
+        """Give the rate over the last ``fps_calc_points`` rows of the newest segment in Hz; see `TimeRing.fps`.
+
+        Notes
+        -----
+        Complexity: O(1).
+        Allocates: nothing.
+        Valid: a plain value.
+        Threads: one.
+        """
         return self._segment.fps(self.fps_calc_points)
 
     def values_at_abs_time(self, time: datetime | float, how: How = "nearest") -> Any:

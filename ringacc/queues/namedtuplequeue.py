@@ -59,11 +59,27 @@ class NamedTupleQueue(RingQueue):
         self._start(new_folder(), checked_capacity(max(maxsize, 0)) or CAPACITY, None)
 
     def put(self, t: float | datetime, obj: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Put a row in: as `RingQueue.put`, but ``obj`` is a namedtuple, whose names may be other ones than before."""
+        """Put a row in: as `RingQueue.put`, but ``obj`` is a namedtuple, whose names may be other ones than before.
+
+        Notes
+        -----
+        Complexity: O(fields).
+        Allocates: nothing; a file for a ring where the fields change.
+        Valid: the row is with the consumer when it returns.
+        Threads: the producer's one.
+        """
         self._put_slowly(t, obj, block, timeout)
 
     def begin(self, fields: schema.Fields) -> None:
-        """Declare the fields of the rows that come next, for `jit`; rows that are put in need no such word."""
+        """Declare the fields of the rows that come next, for `jit`; rows that are put in need no such word.
+
+        Notes
+        -----
+        Complexity: O(capacity), where the fields are other ones.
+        Allocates: a file for a ring.
+        Valid: until `put` brings other fields.
+        Threads: the producer's one.
+        """
         self._check_open()
         super().begin(fields)
         self._open(None)

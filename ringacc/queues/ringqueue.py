@@ -31,6 +31,7 @@ from ..ringfile import Patience
 from ..schema import row_class
 from ..streams import NUMBERS, Follower, StreamWriter, Taken, leave_all, remove_if_done, waiting_in
 from ..system import rings_folder
+from .likeness import Likeness
 from .rows import FAR, SECOND, clock_of, moment_of
 
 __all__ = ["CAPACITY", "RingQueue", "new_folder"]
@@ -43,7 +44,7 @@ _NAP = 0.0005  # between two looks for rows: some 4 % of a core
 _LOOK = 0.25  # between two looks whether the other side is alive
 
 
-class RingQueue:
+class RingQueue(Likeness):
     """A queue of (time, values) from one process to another, through memory that both map.
 
     A row is there for the consumer as soon as `put` has returned, and stays there when the producer dies. There is one
@@ -181,12 +182,16 @@ class RingQueue:
         """
         self._put_slowly(t, values, block, timeout)
 
-    def put_nowait(self, t: float | datetime, values: Any) -> None:
-        """Put a row in, or raise `queue.Full` at once."""
-        self._put_slowly(t, values, False)
-
     def begin(self, fields: schema.Fields) -> None:
-        """Put in rows of other fields from now on, behind those that are there; parameters as in `TimeRing`."""
+        """Put in rows of other fields from now on, behind those that are there; parameters as in `TimeRing`.
+
+        Notes
+        -----
+        Complexity: O(1).
+        Allocates: nothing; a file for a ring, with the next row.
+        Valid: a handle taken before is for the fields before.
+        Threads: the producer's one.
+        """
         self._dtype = schema.row_dtype(fields)
         self._kind = None
         self._target.point_at(None)
@@ -360,10 +365,6 @@ class RingQueue:
         self._counts[TAKEN] = taken
         return item
 
-    def get_nowait(self) -> tuple[Any, Any]:
-        """Take the oldest row out, or raise `queue.Empty` at once."""
-        return self.get(block=False)
-
     def drain(self, block: bool = False, timeout: float | None = None) -> Array:
         """Take out all rows that are there, up to the next change of columns.
 
@@ -517,12 +518,16 @@ class RingQueue:
         while self._ahead:
             yield self.get()
 
-    def empty(self) -> bool:
-        """Say whether no row waits just now."""
-        return self.qsize() == 0
-
     def qsize(self) -> int:
-        """Give how many rows wait; any process may ask."""
+        """Give how many rows wait; any process may ask.
+
+        Notes
+        -----
+        Complexity: O(rings that wait).
+        Allocates: nothing.
+        Valid: the number of the moment of the call.
+        Threads: any, of any process.
+        """
         return waiting_in(self._folder)
 
     # Ending ---------------------------------------------------------------------------------------------------
@@ -555,12 +560,6 @@ class RingQueue:
             self._follower.close(remove=True)
         else:
             remove_if_done(self._folder)
-
-    def join_thread(self) -> None:
-        """Do nothing: a row is with the consumer as soon as `put` has returned."""
-
-    def cancel_join_thread(self) -> None:
-        """Do nothing: a process that ends waits for nothing, and loses nothing."""
 
     def __enter__(self) -> Self:
         return self

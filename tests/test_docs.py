@@ -15,6 +15,7 @@ import pytest
 from browser_stage import DESKTOP, PHONE, served
 
 import ringacc
+from ringacc.cli.parser import make_parser
 
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: str(page.relative_to(pages.ROOT)))
@@ -124,3 +125,13 @@ def test_figures_are_those_of_their_script():
 
     for name, figure in figures.FIGURES.items():
         assert (figures.FOLDER / f"{name}.svg").read_text(encoding="utf-8") == figure()
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: str(page.relative_to(pages.ROOT)))
+def test_commands_on_the_pages_are_there(page):
+    """Every `ringacc` command in a block of shell is one, with options that it has."""
+    lines = [line for _, text in pages.blocks(page, ("sh", "bash", "console")) for line in text.splitlines()]
+    commands = [part.split("#")[0].split() for line in lines for part in line.lstrip("$ ").split("&&")]
+    for words in commands:
+        if words and words[0] == "ringacc":
+            make_parser().parse_args(words[1:])

@@ -57,7 +57,10 @@ _NOTE = re.compile(r"(Complexity|Allocates|Valid|Threads): ")
 
 
 def _notes_as_lines(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """Let each of the four notes of a docstring be a line of its own, as it is in the source."""
+    """Let each of the four notes of a docstring be a line of its own, as it is in the source; leave out house rules."""
+    if what == "module":  # what belongs into a file is for who works on it
+        text = "\n".join(lines).split("\n\n")
+        lines[:] = "\n\n".join(part for part in text if not part.startswith("Belongs here")).split("\n")
     is_note = False
     for place, line in enumerate(lines):
         if found := _NOTE.match(line):

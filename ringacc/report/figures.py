@@ -30,7 +30,7 @@ __all__ = ["intervals", "rate", "traces"]
 _INK, _SOFT, _LINE, _WARN = "#010101", "#020202", "#030303", "#040404"
 _NAMES = {_INK: "var(--ink)", _SOFT: "var(--soft)", _LINE: "var(--line)", _WARN: "var(--warn)"}
 
-_WIDTH, _LEFT, _RIGHT = 400, 54, 10  # of a figure, in units of 1/72 inch
+_WIDTH, _LEFT, _RIGHT = 400, 58, 10  # of a figure, in units of 1/72 inch
 _PIXELS = 500  # that a trace is wide, where it is drawn largest
 _MARKS = 200  # gaps or backward steps that are marked, at most
 
@@ -38,7 +38,7 @@ _STYLE = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 10.5,
+    "font.size": 11.5,
     "axes.edgecolor": _SOFT,
     "axes.labelcolor": _INK,
     "axes.linewidth": 0.6,
@@ -51,8 +51,8 @@ _STYLE = {
     "ytick.color": _SOFT,
     "xtick.labelcolor": _INK,
     "ytick.labelcolor": _INK,
-    "xtick.labelsize": 10,
-    "ytick.labelsize": 9.5,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 10.5,
     "axes.xmargin": 0.0,
     "path.simplify": True,
 }
@@ -60,7 +60,7 @@ _STYLE = {
 
 def traces(log: Log, start: float, end: float, name: str) -> str:
     """Draw the traces of a log from ``start`` to ``end``, one below the other; gaps and backward steps are marked."""
-    height, space, bottom = 40, 17, 34
+    height, space, bottom = 42, 19, 36
     total = len(log.traces) * (height + space) + bottom + 2
     if not end > start:
         start, end = start - 0.5, end + 0.5
@@ -98,7 +98,7 @@ def intervals(timing: Timing, name: str) -> str:
         edges = np.linspace(max(low - 0.05 * period, 0), high + 0.05 * period, 61)
     counts, _ = np.histogram(forward, edges)
     is_gap = (edges[:-1] + edges[1:]) / 2 > gap
-    total, bottom = 190, 38
+    total, bottom = 200, 40
     with rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH / 72, total / 72))
         axes = _axes(figure, bottom, total - bottom - 24, total)
@@ -128,7 +128,7 @@ def intervals(timing: Timing, name: str) -> str:
 
 def rate(log: Log, ends: Array, found: Array, name: str) -> str:
     """Draw the rate over time; gaps and backward steps are marked."""
-    total, bottom = 190, 38
+    total, bottom = 200, 40
     start, end = float(log.times[0]), float(log.times[-1])
     with rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH / 72, total / 72))
@@ -167,21 +167,24 @@ def _mark(axes: Any, log: Log, start: float, end: float) -> None:
 
 
 def _fit(axes: Any, values: Array) -> None:
-    """Let an axis span the values drawn, with two or three numbers beside it."""
+    """Let an axis span the values drawn, with the least and the greatest beside it."""
     numbers = values[np.isfinite(values)]
     low, high = (float(numbers.min()), float(numbers.max())) if len(numbers) else (0.0, 1.0)
-    room = 0.06 * (high - low)
-    if not room > 1e-9 * max(abs(low), abs(high)) or not np.isfinite(room):
-        room = max(0.5, 0.1 * min(abs(high), 1e300))
-    low, high = max(low - room, -1.5e308), min(high + room, 1.5e308)
-    if high - low < np.inf:
-        axes.set_ylim(low, high)
-    axes.yaxis.set_major_locator(MaxNLocator(2))
-    axes.yaxis.set_major_formatter(FuncFormatter(_number))
+    room = 0.08 * (high / 2 - low / 2) * 2
+    if room <= 1e-9 * max(abs(low), abs(high)):  # all the same, or as good as
+        room = max(0.5, 0.1 * abs(high))
+    if np.isfinite(low - room) and np.isfinite(high + room) and np.isfinite((high - low) + 2 * room):
+        axes.set_ylim(low - room, high + room)
+    axes.set_yticks(sorted({low, high}) if len(numbers) else [])
+    axes.yaxis.set_major_formatter(FuncFormatter(_short))
 
 
 def _number(value: float, _: int | None = None) -> str:
     return f"{value:.4g}"
+
+
+def _short(value: float, _: int | None = None) -> str:
+    return f"{value:.3g}"
 
 
 def _readable(name: str) -> str:

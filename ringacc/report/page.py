@@ -208,7 +208,7 @@ def _figure(svg: str, alternative: str, caption: str) -> str:
 def _health(log: Log, recorded: Recorded) -> str:
     """Set what the file says of the log beside what was recorded with it."""
     timing = log.timing
-    rows = [("rows", str(log.rows), recorded.rows)]
+    rows: list[tuple[str, str, object]] = [("rows", str(log.rows), recorded.rows)]
     health = recorded.health or {}
     if log.no_times is None and len(log.times):
         rate = None if recorded.rate is None else f"{recorded.rate:.1f} Hz (last rows)"
@@ -240,7 +240,7 @@ def _column_table(log: Log) -> str:
     """Describe each column."""
     if not log.columns:
         return "<h3>Columns</h3>\n<p>None but the times.</p>\n"
-    rows = [["column", "type", "least", "median", "greatest", "without a value", ""]]
+    rows = [["column", "type", "least", "median", "greatest", "without a value", "note"]]
     for column in log.columns:
         note = (
             "empty" if column.is_empty

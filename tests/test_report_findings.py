@@ -116,9 +116,7 @@ def test_the_most_active_second_has_the_most_activity(data):
     times = times_of(data.draw(st.lists(st.integers(0, 700), max_size=25)))
     values = st.floats(-100, 100) | st.just(math.nan)
     columns = [
-        np.array(
-            data.draw(st.lists(st.floats(-100, 100) | st.just(math.nan), min_size=len(times), max_size=len(times)))
-        )
+        np.array(data.draw(st.lists(values, min_size=len(times), max_size=len(times))))
         for _ in range(data.draw(st.integers(0, 3)))
     ]
 

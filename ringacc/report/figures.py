@@ -32,6 +32,7 @@ _NAMES = {_INK: "var(--ink)", _SOFT: "var(--soft)", _LINE: "var(--line)", _WARN:
 
 _WIDTH, _LEFT, _RIGHT = 400, 58, 10  # of a figure, in units of 1/72 inch
 _PIXELS = 500  # that a trace is wide, where it is drawn largest
+_HUGE = 1e300  # what is beyond is drawn there: the span of an axis has to be a number
 _MARKS = 200  # gaps or backward steps that are marked, at most
 
 _STYLE = {
@@ -71,6 +72,7 @@ def traces(log: Log, start: float, end: float, name: str) -> str:
             axes = _axes(figure, top - height, height, total)
             _mark(axes, log, start, end)
             x, y = outline(log.times, trace.values, start, end, _PIXELS, log.timing.cadence.gap)
+            y = np.clip(y, -_HUGE, _HUGE)
             few = np.count_nonzero(np.isfinite(y)) < 40
             axes.plot(x, y, color=_LINE, linewidth=0.9, marker="o" if few else "", markersize=2.2)
             _fit(axes, y)

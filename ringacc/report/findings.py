@@ -227,7 +227,8 @@ def most_active(times: Array, columns: list[Array], seconds: float = 1.0) -> tup
     """
     activity = np.zeros(len(times))
     for column in columns:
-        steps = np.abs(np.diff(column))
+        with np.errstate(over="ignore", invalid="ignore"):
+            steps = np.abs(np.diff(column))
         steps[~np.isfinite(steps)] = 0.0
         most = steps.max(initial=0.0)
         if most > 0:

@@ -184,12 +184,13 @@ def _figures(place: int, log: Log) -> Iterable[str]:
     pace = timing.cadence
     forward = int((timing.intervals > 0).sum())
     yield "<h3>Times</h3>\n" + '<div class="pair">\n'
-    yield _figure(
-        figures.intervals(timing, f"intervals-{place}"),
-        f"Histogram of {forward} intervals between rows: pace {seconds(pace.period)}, {len(timing.gaps)} gaps",
-        f"Intervals from row to row. Dashed: the pace, {seconds(pace.period)}. Gaps, longer than {seconds(pace.gap)}, "
-        f"are marked: {len(timing.gaps)}.",
-    )
+    if forward:
+        yield _figure(
+            figures.intervals(timing, f"intervals-{place}"),
+            f"Histogram of {forward} intervals between rows: pace {seconds(pace.period)}, {len(timing.gaps)} gaps",
+            f"Intervals from row to row. Dashed: the pace, {seconds(pace.period)}. Gaps, longer than {seconds(pace.gap)}, "
+            f"are marked: {len(timing.gaps)}.",
+        )
     yield _figure(
         figures.rate(log, ends, found, f"rate-{place}"),
         f"Rate over time: {found.min():.4g} to {found.max():.4g} Hz, {timing.rate:.4g} Hz over the whole log",

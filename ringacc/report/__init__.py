@@ -92,12 +92,12 @@ def write_report(
     >>> for frame in range(100):
     ...     vigour.update_list(frame / 25, namedtuple("Vigour", "vigour")(0.5))
     >>> _ = session.save()
-    >>> written = write_report(session.folder)
-    >>> written.path.name, written.odd
+    >>> written = write_report(session.folder)  # doctest: +SKIP
+    >>> written.path.name, written.odd  # doctest: +SKIP
     ('192316_report.html', ('estimator_log: 1 column has one value throughout: vigour = 0.5.',))
     """
     files, target = plan_report(session, out, session_id)
-    from .page import page  # loads matplotlib
+    from .page import page
 
     metadata, metadata_error = (None, None) if files.metadata is None else read_metadata(files.metadata)
     session_odd = _odd_of_session(files, metadata_error)

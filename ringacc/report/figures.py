@@ -4,6 +4,7 @@ Belongs here: drawing with matplotlib. May not be here: finding out what is draw
 
 Figures are narrow, so that their text can be read on a phone. Colours are names that the page gives a value, in light
 and in dark. Text of a log never gets to matplotlib, which would measure it with a font that may lack its characters.
+matplotlib is imported where something is drawn: not every installation has it.
 """
 
 from __future__ import annotations
@@ -12,17 +13,16 @@ import io
 import re
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .findings import Array, Timing
 from .logs import Log
 from .outline import outline
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["intervals", "rate", "traces"]
 
@@ -61,6 +61,9 @@ _STYLE = {
 
 def traces(log: Log, start: float, end: float, name: str) -> str:
     """Draw the traces of a log from ``start`` to ``end``, one below the other; gaps and backward steps are marked."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     height, space, bottom = 42, 19, 36
     total = len(log.traces) * (height + space) + bottom + 2
     if not end > start:
@@ -89,6 +92,10 @@ def traces(log: Log, start: float, end: float, name: str) -> str:
 
 def intervals(timing: Timing, name: str) -> str:
     """Draw the histogram of the intervals between rows; gaps are marked."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
     forward = timing.intervals[timing.intervals > 0]
     low, high = float(forward.min()), float(forward.max())
     period, gap = timing.cadence.period, timing.cadence.gap
@@ -130,6 +137,10 @@ def intervals(timing: Timing, name: str) -> str:
 
 def rate(log: Log, ends: Array, found: Array, name: str) -> str:
     """Draw the rate over time; gaps and backward steps are marked."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
     total, bottom = 200, 40
     start, end = float(log.times[0]), float(log.times[-1])
     with rc_context(_STYLE):
@@ -170,6 +181,8 @@ def _mark(axes: Any, log: Log, start: float, end: float) -> None:
 
 def _fit(axes: Any, values: Array) -> None:
     """Let an axis span the values drawn, with the least and the greatest beside it."""
+    from matplotlib.ticker import FuncFormatter
+
     numbers = values[np.isfinite(values)]
     low, high = (float(numbers.min()), float(numbers.max())) if len(numbers) else (0.0, 1.0)
     room = 0.08 * (high / 2 - low / 2) * 2
@@ -197,6 +210,9 @@ def _readable(name: str) -> str:
 
 def _svg(figure: Figure, name: str) -> str:
     """Give a figure as an svg element that is the same every time; ``name`` is unique in the page."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     FigureCanvasSVG(figure)
     text = io.StringIO()
     with rc_context({"svg.hashsalt": name}):

@@ -188,8 +188,8 @@ def _figures(place: int, log: Log) -> Iterable[str]:
         yield _figure(
             figures.intervals(timing, f"intervals-{place}"),
             f"Histogram of {forward} intervals between rows: pace {seconds(pace.period)}, {len(timing.gaps)} gaps",
-            f"Intervals from row to row. Dashed: the pace, {seconds(pace.period)}. Gaps, longer than {seconds(pace.gap)}, "
-            f"are marked: {len(timing.gaps)}.",
+            f"Intervals from row to row. Dashed: the pace, {seconds(pace.period)}. Gaps, longer than "
+            f"{seconds(pace.gap)}, are marked: {len(timing.gaps)}.",
         )
     yield _figure(
         figures.rate(log, ends, found, f"rate-{place}"),

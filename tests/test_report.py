@@ -265,7 +265,7 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_shown(tmp_path, capsys):
     assert "1200_cut_log.feather" in printed.err
     assert "1200_metadata.json: JSONDecodeError" in printed.err
     text = text_of(folder / "1200_report.html")
-    assert "cut_log: The log cannot be read:" in text
+    assert "The log cannot be read:" in text
     assert "1200_eye_log.feather is being recorded, or its recorder was cut" in text
     assert "Traces" in text
 

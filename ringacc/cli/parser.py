@@ -112,7 +112,10 @@ Watch a ring in the terminal: last value, range and a small trace of each
 column, the rate, the age of the newest row and the rows missed. The process
 that writes it does not notice. Where there is no terminal, a line a second.
 
-RING is as for ringacc view, and need not be there yet. Ctrl-C ends it.
+RING is as for ringacc view, and need not be there yet. When its writer has
+closed it or is gone, that is said, and the next one is waited for, in a pipe,
+too: Ctrl-C ends it (exit code 130). Without --columns, all columns are shown
+that there is room for.
 """
 
 _REPORT = """\

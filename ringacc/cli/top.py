@@ -80,7 +80,7 @@ class Top:
         """Say how it stands with the ring, the most important first."""
         status: dict[str, str | Text] = {"": Text(facts.phase.value, _COLOURS[facts.phase])}
         if self._watch.ring is not None:
-            status["rate"] = "-" if math.isnan(facts.rate) else f"{facts.rate:.1f} Hz"
+            status["rate"] = "-" if facts.rows < 2 else f"{facts.rate:.1f} Hz"
             status["newest"] = "-" if math.isnan(facts.age) else f"{_duration(facts.age)} ago"
             status["rows"] = str(facts.rows) if facts.rows == facts.written else f"{facts.rows} of {facts.written}"
             status["missed"] = str(facts.missed)

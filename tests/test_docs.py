@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 
@@ -131,7 +132,7 @@ def test_figures_are_those_of_their_script():
 def test_commands_on_the_pages_are_there(page):
     """Every `ringacc` command in a block of shell is one, with options that it has."""
     lines = [line for _, text in pages.blocks(page, ("sh", "bash", "console")) for line in text.splitlines()]
-    commands = [part.split("#")[0].split() for line in lines for part in line.lstrip("$ ").split("&&")]
+    commands = [part.split("#")[0].split() for line in lines for part in re.split(r"&&|\|", line.lstrip("$ "))]
     for words in commands:
         if words and words[0] == "ringacc":
             make_parser().parse_args(words[1:])

@@ -43,7 +43,7 @@ def test_lowest_versions_are_those_of_setup_cfg(config):
     found = dict(line.split(" == ") for line in printed.splitlines())
     needed = [*config["options"]["install_requires"].split("\n"), *config["options.extras_require"]["view"].split("\n")]
     for line in filter(None, needed):
-        name, version = line.split(" >= ")
+        name, version = re.match(r"(\S+) >= ([\w.]+)", line).groups()
         assert found[name] == version
     assert len(found) == len(printed.splitlines())
 

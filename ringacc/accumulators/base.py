@@ -471,7 +471,21 @@ class SegmentedAccumulator(Accumulator):
         return [*self._older, self._segment]
 
     def is_empty(self) -> bool:
-        """Say whether no row has come since the last reset."""
+        """Say whether no row has come since the last reset.
+
+        Notes
+        -----
+        Complexity: O(segments).
+        Allocates: nothing.
+        Valid: a plain value.
+        Threads: one.
+
+        Examples
+        --------
+        >>> from ringacc import EstimatorLog
+        >>> EstimatorLog().is_empty()
+        True
+        """
         return not any(map(len, self.segments))
 
     def blocks(self) -> list[Array]:

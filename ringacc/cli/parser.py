@@ -265,11 +265,9 @@ def _add_displays(commands: Any) -> None:
     raw = argparse.RawDescriptionHelpFormatter
     view = commands.add_parser("view", help="watch a ring in a window", description=_VIEW, formatter_class=raw)
     top = commands.add_parser("top", help="watch a ring in the terminal", description=_TOP, formatter_class=raw)
-    for watcher in (view, top):
+    for watcher, default in ((view, "the first eight of numbers"), (top, "all, as far as there is room")):
         watcher.add_argument("ring", metavar="RING", help="the ring to watch")
-        watcher.add_argument(
-            "--columns", type=_columns, metavar="A,B,...", help="what to draw (default: the first eight of numbers)"
-        )
+        watcher.add_argument("--columns", type=_columns, metavar="A,B,...", help=f"which to show (default: {default})")
         watcher.add_argument(
             "--seconds", type=_positive, default=10.0, help="how far the traces reach back (default: 10)"
         )

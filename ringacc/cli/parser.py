@@ -277,7 +277,7 @@ def _add_displays(commands: Any) -> None:
     )
     report.add_argument("session", type=Path, metavar="SESSION", help="the folder of the session")
     report.add_argument(
-        "--out", type=Path, metavar="FILE", help="the page to write (default: report.html, in the folder)"
+        "--out", type=Path, metavar="FILE", help="the page to write (default: ID_report.html, in the folder)"
     )
-    report.add_argument("--id", dest="session_id", metavar="ID", help="which session, where the folder has several")
+    report.add_argument("--session-id", metavar="ID", help="which session, where the folder has several")
     report.add_argument("--open", dest="is_opened", action="store_true", help="show the page in a browser")

@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,7 @@ def _run(folder: Path, only: str | None) -> tuple[int, dict[str, Any]]:
     configuration = json.loads((HERE / "asv.conf.json").read_text())
     for key, path in (("repo", HERE.parent), ("benchmark_dir", HERE / "suite")):
         configuration[key] = str(path)
+    configuration["branches"] = ["HEAD"]  # a clone of something else than main may have no such branch
     for key in ("env_dir", "results_dir", "html_dir"):
         configuration[key] = str(folder / key)
     if not hasattr(os, "fork"):
@@ -60,11 +62,11 @@ def _run(folder: Path, only: str | None) -> tuple[int, dict[str, Any]]:
     if only:
         run += ["--bench", only]
     code = subprocess.run(run, cwd=folder, env=environment, check=False).returncode
-    return code, dict(_values(folder / "results_dir"))
+    return code, dict(_values(folder / "results_dir", only or ""))
 
 
-def _values(results: Path) -> Iterator[tuple[str, Any]]:
-    """Give each benchmark and parameter that asv tells of, with its value."""
+def _values(results: Path, only: str) -> Iterator[tuple[str, Any]]:
+    """Give each benchmark that was asked for, and parameter, that asv tells of, with its value."""
     listed = json.loads(path.read_text()) if (path := results / "benchmarks.json").exists() else {}
     found: dict[str, Any] = {}
     for path in results.glob("*/*.json"):
@@ -73,7 +75,7 @@ def _values(results: Path) -> Iterator[tuple[str, Any]]:
             place = document["result_columns"].index("result")
             found.update({name: row[place] for name, row in document["results"].items()})
     for name in listed:
-        if name == "version":
+        if name == "version" or not re.search(only, name):
             continue
         # asv writes null in place of a list where all of it failed.
         for number, value in enumerate(found.get(name) or [None]):

@@ -158,7 +158,7 @@ class AppendRefusedError(RowTimeError, RowRangeError, RingFullError, QueueClosed
 
 
 class SourceError(RingaccError, TypeError):
-    """Something that cannot be watched: no ring, no accumulator, and no path of one."""
+    """Something that cannot be watched: no ring, no accumulator, and no path or name of one."""
 
 
 class MissingExtraError(RingaccError, ImportError):

@@ -21,7 +21,7 @@ import numpy as np
 
 from .accumulators import DataFrameAccumulator
 from .block import Array
-from .errors import MissingFileError, SourceError
+from .errors import MissingFileError, SourceError, UnknownColumnError
 from .kernels import rows as counters_of
 from .places import located
 from .reader import RingReader
@@ -273,6 +273,19 @@ class Watch:
                 return there
         return self.columns[:_FIRST_COLUMNS]
 
+    def checked(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Give the names of columns to draw, each once.
+
+        UnknownColumnError where the ring is there, and has no column of such a name that can be drawn.
+        """
+        unknown = [name for name in names if self._ring is not None and name not in self.columns]
+        if unknown:
+            raise UnknownColumnError(
+                f"expected columns of {', '.join(self.columns)}, found {', '.join(map(repr, unknown))}: choose among "
+                "those"
+            )
+        return tuple(dict.fromkeys(names))
+
     def look(self) -> Facts:
         """Say how it stands just now."""
         self._follow()
@@ -319,6 +332,8 @@ def _place_of(source: Source) -> _Memory | _Files:
         # A file is read as any other process reads it, so that this may be done in any thread.
         return _Memory(source) if source.path is None else _Files(os.fspath(source.path))
     if isinstance(source, str | os.PathLike):
+        if not Path(source).name.strip():
+            raise SourceError(f"expected the path or the name of a ring, found {os.fspath(source)!r}: give one")
         return _Files(os.fspath(source))
     raise SourceError(
         f"expected a ring, an accumulator, or the path or name of a ring file, found {type(source).__name__}: "

@@ -115,6 +115,16 @@ def test_sparkline_shows_the_farthest_value_of_each_stretch(values, cells, now):
         assert any(min(int(share * 8), 7) == level for share in shares)
 
 
+@pytest.mark.parametrize("seconds", [1e-300, 5e-324, 2.0])
+@pytest.mark.parametrize("now", [1.7e18, 1.7e308, -1e300])
+def test_sparkline_of_times_beyond_all_stretches(now, seconds):
+    """Times in nanoseconds, or as great as numbers are, are drawn at the right end or not at all."""
+    drawn = terminal.sparkline(np.array([now, now]), np.array([0.0, 1.0]), now, 10, 0.0, 1.0, seconds=seconds)
+
+    assert drawn[:-1] == " " * 9
+    assert drawn[-1] in " █▁"
+
+
 @pytest.mark.parametrize(
     ("number", "text"),
     [

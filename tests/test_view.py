@@ -250,6 +250,10 @@ def test_columns_are_chosen():
     assert plot.columns == ("c11", "c2")
     with pytest.raises(UnknownColumnError, match=r"expected columns of c0, c1, .*found 'd'"):
         plot.columns = ["d"]
+    with pytest.raises(UnknownColumnError, match=r"found 'nosuch'"):
+        StreamPlot(wave_ring(), columns=["nosuch"])
+    plot.columns = ["c3", "c3"]
+    assert plot.columns == ("c3",)
     plot.columns = None
     assert len(plot.columns) == 8
 

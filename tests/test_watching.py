@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from ringfile_stage import PATIENCE, numbered
 
-from ringacc import EstimatorLog, RingQueue, TimeRing
+from ringacc import EstimatorLog, NamedTupleQueue, TimeRing
 from ringacc.errors import RingFileError, RingFormatError, SourceError
 from ringacc.watching import Phase, Watch, is_drawable
 
@@ -94,21 +94,33 @@ def test_the_newest_segment_of_an_accumulator():
     assert (second.rows, watch.columns, watch.generation) == (1, ("x", "y"), generation + 1)
 
 
-def test_the_next_ring_of_a_stream():
+def test_the_next_ring_of_a_stream(rings):
     """A stream whose columns change goes on in another file, which is then the one that is watched."""
-    queue = RingQueue({"x": "f8"}, capacity=100)
+    queue = NamedTupleQueue()
     watch = Watch(queue.path)
-    queue.put(0.0, (1.0,))
+    queue.put(0.0, namedtuple("Eye", "x")(1.0))
     first = looked(watch, Phase.LIVE)
+    assert (first.rows, watch.columns) == (1, ("x",))
+    generation = watch.generation
+    queue.put(0.5, namedtuple("Tail", "y z")(2.0, 3.0))
+    end = time.monotonic() + PATIENCE
+    while watch.columns != ("y", "z"):
+        assert time.monotonic() < end
+        watch.look()
+    last = watch.look().last
     queue.close()
 
-    assert (first.rows, watch.columns) == (1, ("x",))
+    assert last.tolist() == (0.5, 2.0, 3.0)
+    assert watch.generation == generation + 1
 
 
 def test_other_things_are_refused(tmp_path):
     """What is no source, a file that is no ring, a name that two rings have."""
     with pytest.raises(SourceError, match=r"expected a ring, an accumulator, or the path .*found int: 3"):
         Watch(3)
+    for name in ("", " ", "/"):
+        with pytest.raises(SourceError, match="expected the path or the name of a ring, found "):
+            Watch(name)
     (tmp_path / "no.ring").write_text("text")
     with pytest.raises(RingFormatError):
         Watch(tmp_path / "no.ring")

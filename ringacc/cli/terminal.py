@@ -284,9 +284,10 @@ def sparkline(
     """
     stretch = seconds / cells
     # Stretches begin at whole multiples, so that a drawn trace moves along and does not flicker.
-    places = np.floor(times / stretch).astype(np.int64) - math.floor(now / stretch) + cells - 1
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of times so great that they are in no stretch
+        places = np.floor(times / stretch) - np.floor(np.float64(now) / stretch) + cells - 1
     drawn = np.isfinite(values) & (places >= 0) & (places < cells)
-    places, numbers = places[drawn], values[drawn].astype(np.float64)
+    places, numbers = places[drawn].astype(np.int64), values[drawn].astype(np.float64)
     middle = 0.5 * low + 0.5 * high
     farthest = np.argsort(np.abs(numbers - middle), kind="stable")
     chosen = np.full(cells, np.nan)

@@ -45,7 +45,7 @@ class View:
         The libraries for the window are not installed.
     DisplayError
         No window can be opened.
-    RingFormatError, RingFileError
+    UnknownColumnError, RingFormatError, RingFileError
         As `ringacc.watching.Watch`.
 
     Notes
@@ -57,7 +57,7 @@ class View:
     """
 
     def __init__(self, ring: str, columns: Sequence[str] | None, seconds: float) -> None:
-        Watch(ring)
+        Watch(ring).checked(columns or ())
         check_window()
         self._ring, self._columns, self._seconds = ring, columns, seconds
 

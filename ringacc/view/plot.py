@@ -12,14 +12,14 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 import pyqtgraph as pg
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from ..block import Array
-from ..errors import RingaccError, SaveError, UnknownColumnError
+from ..errors import RingaccError, SaveError
 from ..reader import RingReader
 from ..timering import TimeRing
 from ..watching import Facts, Phase, Source, Watch, is_drawable
@@ -62,6 +62,8 @@ class StreamPlot(QtWidgets.QWidget):  # type: ignore[misc]
 
     Raises
     ------
+    UnknownColumnError
+        The ring is there, and has no column of such a name that can be drawn.
     SourceError
         The source is none of these.
     RingFormatError
@@ -100,7 +102,7 @@ class StreamPlot(QtWidgets.QWidget):  # type: ignore[misc]
     ) -> None:
         super().__init__(parent)
         self._watch = Watch(source)
-        self._named = None if columns is None else tuple(columns)
+        self._named = None if columns is None else self._watch.checked(columns)
         self._seconds = _checked_seconds(seconds)
         self._offset = 0.0  # seconds from the newest row back to the right edge; only when paused
         self._frozen: TimeRing | None = None
@@ -179,12 +181,7 @@ class StreamPlot(QtWidgets.QWidget):  # type: ignore[misc]
     @columns.setter
     def columns(self, names: Sequence[str] | None) -> None:
         """Draw other columns; None: those that are drawn by default."""
-        for name in names or ():
-            if self._watch.ring is not None and name not in self._watch.columns:
-                raise UnknownColumnError(
-                    f"expected columns of {', '.join(self._watch.columns)}, found {name!r}: choose among those"
-                )
-        self._named = None if names is None else tuple(names)
+        self._named = None if names is None else self._watch.checked(names)
         self._take_lanes()
         self._refresh()
 
@@ -442,6 +439,8 @@ class StreamPlot(QtWidgets.QWidget):  # type: ignore[misc]
 
 def _checked_seconds(seconds: float) -> float:
     """Give a stretch of time that can be drawn."""
+    if isinstance(seconds, bool) or not isinstance(seconds, SupportsFloat):
+        raise TypeError(f"expected a number of seconds, found {seconds!r}: give how far the traces reach back")
     if not 0 < seconds < math.inf:
         raise ValueError(f"expected seconds greater than 0, found {seconds!r}: give how far the traces reach back")
     return float(min(max(seconds, _LEAST_SECONDS), _MOST_SECONDS))

@@ -33,6 +33,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 default_role = "py:obj"
+smartquotes = False  # two dashes are an option, and quotes are typed as they are shown
 add_module_names = False
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 72
@@ -73,13 +74,23 @@ def _notes_as_lines(app: Any, what: str, name: str, thing: Any, options: Any, li
 
 
 # Links that are right for who reads a page where it lies, as far as pages of the site have what they lead to.
-_ELSEWHERE = {"](../benchmarks/README.md": "](benchmarks.md", "](../CONTRIBUTING.md": "](contributing.md"}
+_ELSEWHERE = {
+    "](../benchmarks/README.md": "](benchmarks.md",
+    "](../benchmarks/peers/README.md": "](peers.md",
+    "](peers/README.md": "](peers.md",
+    "](../CONTRIBUTING.md": "](contributing.md",
+}
 
 
 def _links_within(app: Any, name: str, source: list[str]) -> None:
     """Let links to files outside of the folder lead to the pages that include them."""
     for link, page in _ELSEWHERE.items():
         source[0] = source[0].replace(link, page)
+
+
+def _links_within_included(app: Any, relative_path: Path, parent: str, source: list[str]) -> None:
+    """Do the same in what a page includes."""
+    _links_within(app, parent, source)
 
 
 def _commands_by_their_help(app: Any, name: str, source: list[str]) -> None:
@@ -96,6 +107,7 @@ def _commands_by_their_help(app: Any, name: str, source: list[str]) -> None:
 def setup(app: Any) -> None:
     """Teach Sphinx."""
     app.connect("source-read", _links_within)
+    app.connect("include-read", _links_within_included)
     app.connect("source-read", _commands_by_their_help)
     # Before napoleon, which has 500.
     app.connect("autodoc-process-docstring", _notes_as_lines, priority=400)

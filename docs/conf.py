@@ -16,6 +16,7 @@ from typing import Any
 # Signatures and docstrings are read from plain functions, and nothing is compiled for that.
 os.environ["NUMBA_DISABLE_JIT"] = "1"
 os.environ["COLUMNS"] = "80"  # of the commands' help
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # the widget is read, not shown
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
@@ -39,6 +40,10 @@ python_use_unqualified_type_names = True
 maximum_signature_line_length = 72
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+try:
+    import pyqtgraph.Qt.QtWidgets  # noqa: F401
+except ImportError:  # the extra "docs" has no Qt
+    autodoc_mock_imports = ["pyqtgraph"]
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True

@@ -5,9 +5,9 @@ does (``demo``, ``replay``, ``record``, ``recover``, ``inspect``, ``view``, ``to
 come from (``producer``), what is shown (``terminal``). Commands are imported when they are asked for, so that
 ``ringacc --help`` loads nothing outside the standard library.
 
-Exit codes: 0, all is well; 1, a replayed log differs, rows were missed or could not be saved, stale rings stay, a report
-lacks a file that could not be read; 2, what was asked for cannot be done, and nothing was started; 130, ended with Ctrl-C
-(143: with SIGTERM) and what was recorded until then is saved.
+Exit codes: 0, all is well; 1, a replayed log differs, rows were missed or could not be saved, stale rings stay, a
+report lacks a file that could not be read; 2, what was asked for cannot be done, and nothing was started; 130, ended
+with Ctrl-C (143: with SIGTERM) and what was recorded until then is saved.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from .folder import Files, find
 from .logs import read_log, read_metadata, recorded_in
 from .odd import Odd, odd_in
 
-__all__ = ["Written", "plan_report", "write_report"]
+__all__ = ["Written", "write_report"]
 
 
 class Written(NamedTuple):

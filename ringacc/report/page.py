@@ -53,6 +53,7 @@ figcaption { font-size: 0.9rem; color: var(--soft); }
 figure svg { display: block; width: 100%; height: auto; }
 figure svg text { font-family: system-ui, sans-serif !important; }
 .box { overflow-x: auto; margin: 8px 0; }
+.box.wraps th, .box.wraps td { white-space: normal; }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 th, td { text-align: right; padding: 3px 14px 3px 0; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; font-weight: normal; }
@@ -225,9 +226,11 @@ def _health(log: Log, recorded: Recorded) -> str:
         ]
     rows += [(name, "", health[name]) for name in ("overwritten", "missed") if name in health]
     if recorded == Recorded():
-        return "<h3>Health</h3>\n" + _table([["", "in the file"], *([name, value] for name, value, _ in rows)])
+        return "<h3>Health</h3>\n" + _table(
+            [["", "in the file"], *([name, value] for name, value, _ in rows)], "box wraps"
+        )
     cells = [[name, value, "" if said is None else str(said)] for name, value, said in rows]
-    return "<h3>Health</h3>\n" + _table([["", "in the file", "in the metadata"], *cells])
+    return "<h3>Health</h3>\n" + _table([["", "in the file", "in the metadata"], *cells], "box wraps")
 
 
 def _dropped(log: Log) -> str:
@@ -304,14 +307,14 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Make a table that scrolls in a box of its own; the first row is the head."""
+def _table(rows: Sequence[Sequence[str]], box: str = "box") -> str:
+    """Make a table that scrolls in a box of its own, or wraps its cells; the first row is the head."""
     head = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in rows[0])
     body = "".join(
         "<tr>" + "".join(f"<td{_cell(place, cell)}>{_text(cell)}</td>" for place, cell in enumerate(row)) + "</tr>\n"
         for row in rows[1:]
     )
-    return f'<div class="box" tabindex="0"><table>\n<tr>{head}</tr>\n{body}</table></div>\n'
+    return f'<div class="{box}" tabindex="0"><table>\n<tr>{head}</tr>\n{body}</table></div>\n'
 
 
 def _cell(place: int, cell: str) -> str:

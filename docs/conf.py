@@ -11,7 +11,10 @@ import os
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+from sphinx.ext.autodoc.mock import mock
 
 # Signatures and docstrings are read from plain functions, and nothing is compiled for that.
 os.environ["NUMBA_DISABLE_JIT"] = "1"
@@ -21,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import ringacc  # noqa: E402
+import ringacc.errors  # noqa: E402
 from ringacc.cli.parser import make_parser  # noqa: E402
 
 project = "ringacc"
@@ -41,9 +45,14 @@ maximum_signature_line_length = 72
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 try:
-    import pyqtgraph.Qt.QtWidgets  # noqa: F401
-except ImportError:  # the extra "docs" has no Qt
-    autodoc_mock_imports = ["pyqtgraph"]
+    import ringacc.view
+except ringacc.errors.MissingExtraError:
+    # The extra "docs" has no Qt: its parts are made up, and what asks for them is skipped.
+    ringacc.view = sys.modules["ringacc.view"] = ModuleType("ringacc.view")
+    ringacc.view.__path__ = [str(ROOT / "ringacc" / "view")]
+    with mock(["pyqtgraph"]):
+        from ringacc.view.plot import StreamPlot
+    ringacc.view.StreamPlot = StreamPlot
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True

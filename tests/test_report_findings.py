@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from ringacc import TimeRing
 from ringacc.report import findings
@@ -148,9 +150,25 @@ def test_a_column_is_described_by_its_finite_values(values, dtype):
     assert found.missing == sum(math.isnan(value) for value in column.tolist())
     assert found.infinite == len(column) - len(finite) - found.missing
     assert (found.low, found.high) == ((min(finite), max(finite)) if finite else (None, None))
-    assert found.median == (statistics.median_low(finite) if finite else None)
+    # In fractions, since the sum of two large floats may be none.
+    assert found.median == (pytest.approx(float(statistics.median(map(Fraction, finite)))) if finite else None)
     assert found.is_empty == (len(column) > 0 and found.missing == len(column))
     assert found.is_constant == (len(column) > 1 and len(finite) == len(column) and len(set(finite)) == 1)
+
+
+@given(
+    st.sampled_from(["f8", "f4", "i8", "i1", "u8", "?"]).flatmap(
+        lambda dtype: hnp.arrays(
+            dtype, st.integers(1, 30), elements=st.floats(-1e6, 1e6, width=32) if dtype[0] == "f" else None
+        )
+    )
+)
+def test_the_median_is_that_of_numpy(column):
+    """Of an odd and an even number of values, of each type."""
+    with np.errstate(over="ignore"):
+        expected = np.median(column.astype(np.float64))
+
+    assert findings.describe("x", column).median == pytest.approx(expected)
 
 
 def test_a_column_of_no_numbers_says_how_many_different_values_it_has():
@@ -173,6 +191,29 @@ def test_a_frame_counter_says_exactly_what_is_missing():
     assert not findings.is_counter("frame", frames[::-1])
     assert not findings.is_counter("frame", frames + 0.5)
     assert not findings.is_counter("frame", np.array([1, 1, 2]))
+
+
+def test_numbers_that_no_frame_has_are_no_counter():
+    """Huge ones and those that are none: no frames are said to be dropped, and nothing overflows."""
+    for odd in ([-1e300, 0.0, 1.0, 2.0, 1e300], [0.0, 1.0, math.inf], [0.0, 1.0, math.nan], [-(2**63), 0, 1, 2, 2**62]):
+        assert not findings.is_counter("frame", np.array(odd))
+    bytes_ = np.array([-100, -99, -98, 120], np.int8)
+    assert findings.is_counter("frame", bytes_)
+    assert findings.skipped(bytes_).tolist() == [0, 0, 217]
+
+
+@given(st.lists(st.sampled_from([0.0, 5e-324, 1e-310, 1e-15, 1e-3, 1.0, 3e13]), min_size=1, max_size=60))
+def test_intervals_of_any_size_have_finite_findings(intervals):
+    """Where times may be seconds, rates and what is dropped are finite numbers, without a warning."""
+    times = np.cumsum([0.0, *intervals])
+    if findings.not_seconds(times) is not None:
+        return
+
+    found = findings.timing(times)
+
+    assert math.isfinite(found.rate)
+    assert np.isfinite(findings.rates(times)[1]).all()
+    assert findings.dropped(times, found.cadence) >= 0
 
 
 @given(st.data())

@@ -33,6 +33,7 @@ _NAMES = {_INK: "var(--ink)", _SOFT: "var(--soft)", _LINE: "var(--line)", _WARN:
 _WIDTH, _LEFT, _RIGHT = 400, 58, 10  # of a figure, in units of 1/72 inch
 _PIXELS = 500  # that a trace is wide, where it is drawn largest
 _HUGE = 1e300  # what is beyond is drawn there: the span of an axis has to be a number
+_SHORT = 1e-12  # an interval below is drawn there, as on a logarithmic axis
 _MARKS = 200  # gaps or backward steps that are marked, at most
 
 _STYLE = {
@@ -85,9 +86,9 @@ def traces(log: Log, start: float, end: float, name: str) -> str:
                 axes.tick_params(labelbottom=False)
         axes.set_xlabel("time (s)")
         svg = _svg(figure, name)
-    for place, trace in enumerate(log.traces):
-        svg = svg.replace(f">@{place}@<", f">{escape(_readable(trace.name))}<")
-    return svg
+    names = [escape(_readable(trace.name)) for trace in log.traces]
+    # In one pass: a name may look like what stands for another.
+    return re.sub(r">@(\d+)@<", lambda found: f">{names[int(found[1])]}<", svg)
 
 
 def intervals(timing: Timing, name: str) -> str:
@@ -96,9 +97,9 @@ def intervals(timing: Timing, name: str) -> str:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    forward = timing.intervals[timing.intervals > 0]
+    forward = np.maximum(timing.intervals[timing.intervals > 0], _SHORT)
     low, high = float(forward.min()), float(forward.max())
-    period, gap = timing.cadence.period, timing.cadence.gap
+    period, gap = max(timing.cadence.period, _SHORT), timing.cadence.gap
     # Where a few intervals are far longer than the others, equal steps would show all others as one bar.
     is_wide = high > 20 * period
     if is_wide:

@@ -21,6 +21,7 @@ __all__ = [
     "dropped",
     "is_counter",
     "most_active",
+    "not_seconds",
     "rates",
     "skipped",
     "timing",
@@ -28,8 +29,14 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 
+# Numbers that a counter may have, up and down.
+_COUNTED = 2**53
+# Beyond, times and paces are no longer those of seconds, and sums and quotients of them may be no numbers.
+_LATEST, _SHORTEST = 1e14, 1e-12
 # Rows over which jitter evens out.
 _EVEN = 10
+# Numbers whose sum may be none: they are halved first, which would lose the last bit of the least ones.
+_LARGE = 1e300
 # Parts of a log's time in which the rate is given, at most.
 _PARTS = 150
 
@@ -141,7 +148,22 @@ def cadence(intervals: Array) -> Cadence:
     ends = np.concatenate([[0.0], np.cumsum(forward)])
     low_even, period, high_even = np.quantile((ends[span:] - ends[:-span]) / span, [0.25, 0.5, 0.75])
     is_regular = high - low <= 0.5 * period and high_even - low_even <= 0.1 * period
-    return Cadence(float(period), bool(is_regular), float(max(3 * median, high + 3 * (high - low))))
+    return Cadence(
+        float(period), bool(is_regular and period >= _SHORTEST), float(max(3 * median, high + 3 * (high - low)))
+    )
+
+
+def not_seconds(times: Array) -> str | None:
+    """Say why times can hardly be seconds: too large, or too close together; None: they can."""
+    known = times[np.isfinite(times)]
+    if not len(known):
+        return None
+    low, high = float(known.min()), float(known.max())
+    if max(-low, high) > _LATEST:
+        return f"from {low:.3g} to {high:.3g}"
+    if 0 < high - low < (len(known) - 1) * _SHORTEST:
+        return f"{len(known)} rows within {high - low:.3g}"
+    return None
 
 
 def timing(times: Array) -> Timing:
@@ -178,12 +200,17 @@ def dropped(times: Array, pace: Cadence) -> int:
     wide = np.flatnonzero(intervals >= 1.5 * pace.period)
     if not len(wide):
         return 0
-    periods = np.rint(intervals[wide] / pace.period).astype(np.int64)
+    periods = _whole(intervals[wide] / pace.period)
     # As far as it takes to make it up at twice the pace, unless another wide interval comes first.
     until = np.minimum(wide + 1 + _EVEN + 2 * periods, np.append(wide[1:], len(times) - 1))
     until = np.maximum(until, wide + 1)
-    behind = np.rint((times[until] - times[wide]) / pace.period).astype(np.int64) - (until - wide)
-    return int(np.clip(behind, 0, periods - 1).sum())
+    behind = _whole((times[until] - times[wide]) / pace.period) - (until - wide)
+    return sum(np.clip(behind, 0, periods - 1).tolist())
+
+
+def _whole(numbers: Array) -> Array:
+    """Round to integers, those that are too large to the largest counted."""
+    return np.rint(np.minimum(numbers, _COUNTED)).astype(np.int64)
 
 
 def is_counter(name: str, values: Array) -> bool:
@@ -192,20 +219,24 @@ def is_counter(name: str, values: Array) -> bool:
         return False
     if values.dtype.kind == "f" and not (np.isfinite(values).all() and (values == np.floor(values)).all()):
         return False
-    grows = values[1:] > values[:-1]
-    return bool(grows.all() and np.median(values[1:] - values[:-1]) == 1)
+    # Beyond, floats are no longer all of the whole numbers, and differences do not fit an int64.
+    if values.min().item() < -_COUNTED or values.max().item() > _COUNTED:
+        return False
+    steps = np.diff(values.astype(np.int64))
+    return bool((steps > 0).all() and np.median(steps) == 1)
 
 
 def skipped(counter: Array) -> Array:
     """Give for each row but the first how many numbers of a counter are missing before it."""
-    return (counter[1:] - counter[:-1] - 1).astype(np.int64)
+    return np.diff(counter.astype(np.int64)) - 1
 
 
 def rates(times: Array) -> tuple[Array, Array]:
     """Give the rate over time of times that are in order and finite: the ends of parts of equal length, and Hz.
 
     In a part from a to b it is (k - 1) / elapsed, of the k rows from the last one at a or before to the last one at b
-    or before; 0 where there is no new one. A part is long enough for ten rows at the mean rate.
+    or before; 0 where there is no new one; what is elapsed is a picosecond at least. A part is long enough for ten rows
+    at the mean rate.
     """
     if len(times) < 2 or times[-1] <= times[0]:
         return np.empty(0), np.empty(0)
@@ -215,7 +246,7 @@ def rates(times: Array) -> tuple[Array, Array]:
     newest = np.searchsorted(times, edges, side="right") - 1
     elapsed = np.diff(times[newest])
     found = np.zeros(parts)
-    np.divide(np.diff(newest), elapsed, out=found, where=elapsed > 0)
+    np.divide(np.diff(newest), np.maximum(elapsed, _SHORTEST), out=found, where=elapsed > 0)
     return edges[1:], found
 
 
@@ -257,7 +288,9 @@ def describe(name: str, values: Array) -> Column:
     if not len(numbers):
         return Column(name, str(values.dtype), True, len(values), missing, infinite, None, None, None, None)
     low, high = numbers.min().item(), numbers.max().item()
-    median = float(np.partition(numbers, (len(numbers) - 1) // 2)[(len(numbers) - 1) // 2])
+    middle = [(len(numbers) - 1) // 2, len(numbers) // 2]
+    below, above = np.partition(numbers, middle)[middle].tolist()
+    median = below / 2 + above / 2 if abs(below) > _LARGE or abs(above) > _LARGE else (below + above) / 2
     return Column(name, str(values.dtype), True, len(values), missing, infinite, low, median, high, None)
 
 

@@ -100,7 +100,7 @@ def read_log(path: Path, session_id: str) -> Log:
             frame.columns = [str(column) for column in frame.columns]
         arrays = {column: frame[column].to_numpy() for column in frame.columns}
     except (RingaccError, OSError) as error:
-        return Log(name, path.name, 0, error=_without_folder(str(error), path))
+        return Log(name, path.name, 0, error=_without_name(str(error), path))
     times = arrays.pop("t", None)
     columns = tuple(findings.describe(column, values) for column, values in arrays.items())
     log = Log(name, path.name, size, rows=len(frame), columns=columns)
@@ -108,7 +108,11 @@ def read_log(path: Path, session_id: str) -> Log:
         return log._replace(no_times='no column "t" with the times of the rows')
     if times.dtype.kind not in "iuf":
         return log._replace(no_times=f'a column "t" of {findings.describe("t", times).dtype}, not of seconds')
-    return _timed(log, times.astype(np.float64), arrays)
+    times = times.astype(np.float64)
+    wrong = findings.not_seconds(times)
+    if wrong is not None:
+        return log._replace(no_times=f'a column "t" that is hardly of seconds ({wrong}; nanoseconds / 1e9 would be)')
+    return _timed(log, times, arrays)
 
 
 def _timed(log: Log, times: Array, arrays: dict[str, Array]) -> Log:
@@ -155,7 +159,7 @@ def read_metadata(path: Path) -> tuple[Any, str | None]:
     try:
         return json.loads(path.read_text(encoding="utf-8")), None
     except (OSError, ValueError, RecursionError) as error:
-        return None, f"{type(error).__name__}: {_without_folder(str(error), path)}"
+        return None, f"{type(error).__name__}: {_without_name(str(error), path)}"
 
 
 def recorded_in(metadata: Any, name: str) -> Recorded:
@@ -171,13 +175,15 @@ def recorded_in(metadata: Any, name: str) -> Recorded:
         return Recorded(
             file if isinstance(file, str) else None,
             rows if isinstance(rows, int) else None,
-            rate if isinstance(rate, int | float) else None,
+            # JSON has integers that no float holds.
+            rate if isinstance(rate, int | float) and abs(rate) < 1e300 else None,
             health if isinstance(health, dict) else None,
             error if isinstance(error, str) else None,
         )
     return Recorded()
 
 
-def _without_folder(text: str, path: Path) -> str:
-    """Leave out where a session lies: a report says the same wherever that is."""
-    return " ".join(text.replace(str(path), path.name).split())
+def _without_name(text: str, path: Path) -> str:
+    """Leave out where a session lies, as a report says the same wherever that is, and the name, which stands before."""
+    text = " ".join(text.replace(str(path), path.name).split())
+    return text.removeprefix(f"{path.name}: ").removesuffix(f": {path.name!r}")

@@ -19,6 +19,9 @@ from .odd import Odd, odd_in
 
 __all__ = ["Written", "write_report"]
 
+# What a page is called, so that no log's name gets one.
+_SUFFIXES = (".html", ".htm")
+
 
 class Written(NamedTuple):
     """A report that was written.
@@ -71,7 +74,8 @@ def write_report(
     MissingFileError
         No such folder, no session in it, or none of that id; or no folder to write the page to.
     SaveError
-        A file that is no report is in the way, or the page cannot be written.
+        The page's name does not end in .html or .htm, a file that is no report is in the way, or the page cannot be
+        written.
 
     Notes
     -----
@@ -128,12 +132,16 @@ def plan_report(
     session: str | os.PathLike[str], out: str | os.PathLike[str] | None, session_id: str | None
 ) -> tuple[Files, Path]:
     """Give the files of a session and the place of the page, with everything checked that can be checked before."""
-    require("report", "a report", "matplotlib")
+    require(
+        "report", "a report", "matplotlib", "matplotlib.figure", "matplotlib.ticker", "matplotlib.backends.backend_svg"
+    )
     files = find(session, session_id)
     name = f"{files.session_id}_report.html" if files.session_id else "report.html"
     target = files.folder / name if out is None else Path(out)
     if target.is_dir():
         raise SaveError(f"{target}: expected the name of a page, found a folder: choose another name, such as {name}")
+    if target.suffix.lower() not in _SUFFIXES:
+        raise SaveError(f"{target}: expected a name that ends in .html or .htm: choose another name, such as {name}")
     if not target.parent.is_dir():
         raise MissingFileError(f"expected a folder to write the page to, found no {target.parent}: make it")
     if target.exists() and not _is_report(target):
@@ -142,7 +150,9 @@ def plan_report(
 
 
 def _is_report(path: Path) -> bool:
-    """Say whether a file is a report, which may be replaced by a newer one."""
+    """Say whether a file is a report, which may be replaced by a newer one; a pipe or a device is not even opened."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         return b'<meta name="generator" content="ringacc report">' in file.read(200)
 

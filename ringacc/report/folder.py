@@ -59,7 +59,12 @@ def find(folder: str | os.PathLike[str], session_id: str | None = None) -> Files
             f"expected the folder of a session, found {found}: {folder}; give the folder with its logs"
         )
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    metadata = {entry.name.removesuffix(_METADATA): entry for entry in entries if entry.name.endswith(_METADATA)}
+    # Regular files only: a link to nothing has nothing to say, and who opens a pipe waits for its writer.
+    metadata = {
+        entry.name.removesuffix(_METADATA): entry
+        for entry in entries
+        if entry.name.endswith(_METADATA) and entry.is_file()
+    }
     logs: dict[str, list[Path]] = {name: [] for name in metadata}
     recordings: dict[str, list[str]] = {}
     for entry in entries:

@@ -6,7 +6,9 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
+import subprocess
 import sys
 from collections import namedtuple
 from html.parser import HTMLParser
@@ -211,6 +213,60 @@ BAD = {
 }
 
 
+HARDLY_SECONDS = {
+    "to the ends of float64": np.linspace(-1, 1, 300) * 1.7e308,
+    "from end to end": np.tile([-1.7e308, 1.7e308], 150),
+    "subnormal": np.arange(300) * 1e-310,
+    "nanoseconds": 1.7e18 + np.arange(300) * 1e7,
+    "integer nanoseconds": 1_700_000_000_000_000_000 + np.arange(300) * 10_000_000,
+}
+
+
+@pytest.mark.parametrize("case", HARDLY_SECONDS)
+def test_times_that_are_hardly_seconds_are_said_and_other_logs_are_drawn(tmp_path, case):
+    """Nothing is drawn over such times, without a warning, and all of the next log is there."""
+    folder = saved(tmp_path / "s", pd.DataFrame({"t": HARDLY_SECONDS[case], "x": np.arange(300.0)}), "1200_a_log")
+    saved(folder, frame_of())
+
+    written = write_report(folder)
+
+    assert [text for text in written.odd if "hardly of seconds" in text and text.startswith("a_log: ")]
+    page = written.path.read_text(encoding="utf-8")
+    assert page.count("<svg ") == 4
+    assert "behavior_log" in page
+    assert re.findall(r"\d{40}", page) == []
+
+
+def test_intervals_from_subnormal_to_days_are_drawn(tmp_path):
+    """Intervals of which some are hardly any: drawn, without a warning."""
+    t = np.cumsum(np.tile([1e-310, 1e-310, 1e-9, 0.0, 1e5], 60))
+
+    written = write_report(saved(tmp_path / "s", pd.DataFrame({"t": t, "x": np.arange(300.0)})))
+
+    assert written.path.read_text(encoding="utf-8").count("<svg ") == 4
+
+
+def test_a_rate_that_no_float_holds_is_left_out(tmp_path):
+    """JSON has integers of any size."""
+    folder = saved(tmp_path, frame_of(100), "1200_a")
+    (folder / "1200_metadata.json").write_text(f'{{"c": {{"a_rows": 100, "a_rate": 1{"0" * 400}}}}}')
+
+    text = text_of(write_report(folder).path)
+
+    assert "rows 100 100" in text
+    assert "(last rows)" not in text
+
+
+def test_columns_called_as_what_stands_for_others_keep_their_names(tmp_path):
+    """Each name is above its own trace."""
+    t = np.arange(100) / 10
+    names = ["@1@", "@0@", "@2@"]
+
+    page = write_report(saved(tmp_path, pd.DataFrame({"t": t, **dict.fromkeys(names, t)}))).path.read_text()
+
+    assert re.findall(r">(@\d@)</text>", page) == 2 * names
+
+
 @pytest.mark.parametrize("format", tables.FORMATS)
 def test_logs_of_each_format_are_read(tmp_path, format):
     """The same log in each format makes the same findings."""
@@ -263,6 +319,7 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_shown(tmp_path, capsys):
     printed = capsys.readouterr()
     assert code == 1
     assert "1200_cut_log.feather" in printed.err
+    assert printed.err.count("1200_cut_log.feather") == 1
     assert "1200_metadata.json: JSONDecodeError" in printed.err
     text = text_of(folder / "1200_report.html")
     assert "The log cannot be read:" in text
@@ -324,6 +381,56 @@ def test_a_report_is_replaced_and_nothing_else(tmp_path):
     assert other.read_text() == "<p>mine</p>"
 
 
+def test_a_page_is_called_as_one(tmp_path):
+    """A log's name is refused, whether or not it is there; .htm and capitals are fine."""
+    folder = saved(tmp_path / "s", frame_of(50))
+
+    for name in ("x.csv", "page", "1200_behavior_log.feather"):
+        with pytest.raises(SaveError, match=r"expected a name that ends in \.html"):
+            write_report(folder, folder / name)
+    for name in ("page.htm", "PAGE.HTML"):
+        assert write_report(folder, folder / name).path.is_file()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_pipes_and_links_to_nothing_are_not_opened(tmp_path):
+    """Who opens a pipe waits for good: it is no metadata, no log and no report."""
+    folder = saved(tmp_path / "s", frame_of(50))
+    for name in ("1200_metadata.json", "1200_eye_log.csv", "page.html"):
+        os.mkfifo(folder / name)
+    (folder / "zz_metadata.json").symlink_to(folder / "gone.json")
+    (folder / "1200_tail_log.csv").symlink_to(folder / "gone.csv")
+
+    written = write_report(folder)
+
+    assert written.logs == ("1200_behavior_log.feather",)
+    assert written.odd == ("There are no metadata.",)
+    with pytest.raises(SaveError, match="expected no file there yet, or a report"):
+        write_report(folder, folder / "page.html")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.parametrize("place", ["full", "pipe", "closed"])
+def test_a_page_is_written_where_nothing_can_be_said(tmp_path, place):
+    """No room for what is said: one line, exit code 1; nobody who reads it: all is well."""
+    folder = saved(tmp_path / "s", frame_of(50))
+    command = f"{shlex.quote(sys.executable)} -m ringacc report {shlex.quote(str(folder))}"
+    if place == "pipe":
+        reads, writes = os.pipe()
+        os.close(reads)
+    else:
+        command += {"full": " >/dev/full", "closed": " >&-"}[place]
+        writes = None
+
+    done = subprocess.run(command, shell=True, stdout=writes, stderr=subprocess.PIPE, text=True, timeout=120)
+    if writes is not None:
+        os.close(writes)
+
+    assert (folder / "1200_report.html").is_file()
+    assert done.returncode == (1 if place == "full" else 0)
+    assert len(done.stderr.splitlines()) == (1 if place == "full" else 0)
+
+
 def test_a_page_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
     """No room on the disk: the old page is whole, and there is nothing beside it."""
     folder = saved(tmp_path / "s", frame_of())
@@ -340,9 +447,10 @@ def test_a_page_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
     assert len(os.listdir(folder)) == 2
 
 
-def test_without_matplotlib_it_says_how_to_install_it(tmp_path, monkeypatch):
-    """The extra is named before anything is read."""
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+@pytest.mark.parametrize("lacks", ["matplotlib", "matplotlib.figure", "matplotlib.backends.backend_svg"])
+def test_without_matplotlib_it_says_how_to_install_it(tmp_path, monkeypatch, lacks):
+    """The extra is named before anything is read, also where it is there in part."""
+    monkeypatch.setitem(sys.modules, lacks, None)
 
     with pytest.raises(MissingExtraError, match=r"pip install 'ringacc\[report\]'"):
         Report(tmp_path, None, None, False)

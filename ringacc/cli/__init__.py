@@ -114,7 +114,9 @@ def _command(options: argparse.Namespace) -> Any:
 
 def _is_quiet(options: argparse.Namespace) -> bool:
     """Say whether nothing is to be shown but what was asked for: what ``inspect`` says may be read by a program."""
-    return getattr(options, "quiet", False) or (options.command in ("inspect", "recover") and not sys.stdout.isatty())
+    # Standard output is None where it was closed.
+    is_shown = sys.stdout is not None and sys.stdout.isatty()
+    return getattr(options, "quiet", False) or (options.command in ("inspect", "recover", "report") and not is_shown)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ Belongs here: where the page goes, and what is said of it. May not be here: what
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import webbrowser
 from pathlib import Path
@@ -51,19 +53,34 @@ class Report:
     def run(self, interrupt: Interrupt) -> int:
         """Write the page, say where it is and what is odd, and give the exit code: 1 where a log cannot be read."""
         files, out = self._plan
+        lines = []
         others = [name or "(none)" for name in files.all_ids if name != files.session_id]
         if others:
-            print(
+            lines.append(
                 f"session {files.session_id or '(none)'} of {len(others) + 1} in {self._session}; "
                 f"others, for --session-id: {', '.join(others)}"
             )
         written: Written = write_report(self._session, out, session_id=files.session_id)
-        print(f"{count(len(written.logs), 'log')}, {count(len(written.odd), 'thing')} odd")
-        for text in written.odd:
-            print(f"  {text}")
-        print(f"saved as {written.path}", flush=True)
+        lines.append(f"{count(len(written.logs), 'log')}, {count(len(written.odd), 'thing')} odd")
+        lines += [f"  {text}" for text in written.odd]
+        is_said = _say([*lines, f"saved as {written.path}"])
         for error in written.unreadable:
             print(f"ringacc report: {error}", file=sys.stderr)
         if self._is_opened and not interrupt:
             webbrowser.open(written.path.resolve().as_uri())
-        return interrupt.exit_code if interrupt else int(bool(written.unreadable))
+        return interrupt.exit_code if interrupt else int(bool(written.unreadable) or not is_said)
+
+
+def _say(lines: list[str]) -> bool:
+    """Print lines, the last of which says where the page is; give whether that went well, or nobody reads them."""
+    try:
+        print(*lines, sep="\n", flush=True)
+    except OSError as error:
+        # Or what waits to be written there would be an error at the end of the process.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return True
+        print(f"ringacc report: {lines[-1]}, but that cannot be shown ({error.strerror})", file=sys.stderr)
+        return False
+    return True

@@ -237,6 +237,18 @@ def test_times_that_are_hardly_seconds_are_said_and_other_logs_are_drawn(tmp_pat
     assert re.findall(r"\d{40}", page) == []
 
 
+def test_nanoseconds_since_the_machine_started_are_said(tmp_path):
+    """Rows a day apart and more: drawn as they are, and said."""
+    t = 3_000_000_000_000 + np.arange(300) * 10_000_000
+
+    written = write_report(saved(tmp_path / "s", pd.DataFrame({"t": t, "x": np.arange(300.0)})))
+
+    assert written.odd[1] == (
+        "behavior_log: Rows are 10000000 s apart: their times are hardly of seconds, perhaps of nanoseconds."
+    )
+    assert written.path.read_text(encoding="utf-8").count("<svg ") == 4
+
+
 def test_intervals_from_subnormal_to_days_are_drawn(tmp_path):
     """Intervals of which some are hardly any: drawn, without a warning."""
     t = np.cumsum(np.tile([1e-310, 1e-310, 1e-9, 0.0, 1e5], 60))

@@ -160,7 +160,7 @@ def not_seconds(times: Array) -> str | None:
         return None
     low, high = float(known.min()), float(known.max())
     if max(-low, high) > _LATEST:
-        return f"from {low:.3g} to {high:.3g}"
+        return f"from {low:.3g} to {high:.3g}; nanoseconds are to be divided by 1e9"
     if 0 < high - low < (len(known) - 1) * _SHORTEST:
         return f"{len(known)} rows within {high - low:.3g}"
     return None

@@ -111,7 +111,7 @@ def read_log(path: Path, session_id: str) -> Log:
     times = times.astype(np.float64)
     wrong = findings.not_seconds(times)
     if wrong is not None:
-        return log._replace(no_times=f'a column "t" that is hardly of seconds ({wrong}; nanoseconds / 1e9 would be)')
+        return log._replace(no_times=f'a column "t" that is hardly of seconds ({wrong})')
     return _timed(log, times, arrays)
 
 

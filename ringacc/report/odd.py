@@ -14,6 +14,7 @@ from .logs import Log, Recorded
 
 __all__ = ["Odd", "odd_in", "seconds"]
 
+_LONG = 1e5  # seconds, more than a day, that nobody waits for the next row
 _NAMED = 8  # of columns or moments, at most
 
 
@@ -56,6 +57,9 @@ def _times(log: Log) -> Iterable[Odd]:
     timing = log.timing
     if timing.untimed:
         yield Odd(True, f"{_count(timing.untimed, 'row')} of {timing.rows} have no finite time and are left out below.")
+    if timing.cadence.period > _LONG:
+        pace = timing.cadence.period
+        yield Odd(True, f"Rows are {seconds(pace)} apart: their times are hardly of seconds, perhaps of nanoseconds.")
     if log.skips:
         total = sum(missing for _, missing in log.skips)
         where = _moments([moment for moment, _ in log.skips], [missing for _, missing in log.skips])

@@ -234,6 +234,7 @@ def test_an_outline_has_every_extreme_and_no_more_points_than_pixels(data):
     assert set(drawn) <= set(inside)
     if inside:
         assert (min(drawn), max(drawn)) == (min(inside), max(inside))
+    has_all_rows = sum(start <= t <= end for t in times) <= 2 * pixels
     for place in range(len(x) - 1):
-        if np.isfinite(y[place]) and np.isfinite(y[place + 1]) and len(inside) == len(x):
+        if has_all_rows and np.isfinite(y[place]) and np.isfinite(y[place + 1]):
             assert x[place + 1] - x[place] <= 0.0201

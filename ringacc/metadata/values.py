@@ -112,6 +112,8 @@ def _parts(pointer: str) -> list[str]:
 def fields_of(cls: type) -> dict[str, Any] | None:
     """Return the declared fields of a pydantic, attrs or dataclass class, None for any other."""
     pydantic = getattr(cls, "__pydantic_fields__", None)
+    if pydantic is None and hasattr(cls, "__pydantic_validator__"):  # a model of pydantic before 2.10
+        pydantic = getattr(cls, "model_fields", None)
     if pydantic is not None:
         return {name: field for name, field in pydantic.items() if not field.exclude}
     attrs = getattr(cls, "__attrs_attrs__", None)

@@ -8,7 +8,13 @@ from hypothesis import HealthCheck, settings
 
 import ringacc
 
-settings.register_profile("ringacc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# In CI a run says something about the commit: the same examples each time. Everywhere else each run tries others.
+settings.register_profile(
+    "ringacc",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("CI", "false") != "false",
+)
 settings.load_profile("ringacc")
 
 # numba does not ask whether the code in its cache checks bounds: without a cache of its own the lane would run

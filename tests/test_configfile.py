@@ -179,7 +179,7 @@ def test_linked_config_stays_a_link(tmp_path):
 def test_h5_holds_the_categories(tmp_path):
     """In HDF5, each category is one dataset of JSON that any reader of HDF5 shows."""
     collector = DataCollector(folder_path=tmp_path, config_format="h5")
-    names = ["general", "tracking+bgsub", "_v_odd", ".", "é/x"[:1], "%20"]
+    names = ["general", "tracking+bgsub", "_v_odd", ".", "..", "a.", "a.b", "é/x"[:1], "%20"]
     for number, name in enumerate(names):
         collector.add({"number": number, "roi": (1, 2)}, name)
     collector.save_config_file()

@@ -90,9 +90,10 @@ def _h5_file(tables: Any, mode: str, **image: bytes) -> Any:
 
 def _node_name(category: str) -> str:
     """Return a category as a name that HDF5 and PyTables take, with percent signs for the rest."""
-    name = quote(category, safe=" +")
-    # A leading underscore is PyTables' own, a leading dot HDF5's.
-    return f"%{ord(name[0]):02X}{name[1:]}" if name[0] in "_." else name
+    # A leading dot is HDF5's own; where a name ends in one, PyTables finds no node at all in the file.
+    name = quote(category, safe=" +").replace(".", "%2E")
+    # A leading underscore is PyTables' own.
+    return f"%5F{name[1:]}" if name[0] == "_" else name
 
 
 # The file ---------------------------------------------------------------------------------------------------------

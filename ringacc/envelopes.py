@@ -31,7 +31,7 @@ _ONE_BIN = 62
 
 def checked_points(points: SupportsIndex) -> int:
     """Give a number of points as an int, or refuse one that is less than 1."""
-    if isinstance(points, bool):
+    if isinstance(points, bool | np.bool_):  # older NumPy takes its own for a number
         raise TypeError(f"expected a whole number of points, found {points}")
     number = operator.index(points)
     if number < 1:

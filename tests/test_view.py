@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import importlib
 import re
+import textwrap
 from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
 import pytest
 from view_stage import (
+    PATIENCE,
     RATE,
     QtCore,
     QtGui,
     QtTest,
     QtWidgets,
     application,
+    command,
     is_trace,
     lane_of,
     middles,
@@ -487,3 +490,18 @@ def test_the_widget_in_a_program_of_its_own(tmp_path, monkeypatch):
     assert np.mean(drawn) > 0.98
     rig.findChild(QtWidgets.QPushButton).click()
     assert rig.plot.is_paused
+
+
+def test_a_widget_without_an_application_is_refused():
+    """Qt would end the process."""
+    script = """
+        from ringacc import TimeRing
+        from ringacc.errors import DisplayError
+        from ringacc.view import StreamPlot
+        try:
+            StreamPlot(TimeRing(10, {"x": "f8"}))
+        except DisplayError as error:
+            print(error)
+    """
+    done = command("-c", textwrap.dedent(script)).communicate(timeout=PATIENCE)
+    assert done == ("expected a QApplication, found none: make one first, and keep it: QApplication([])\n", "")

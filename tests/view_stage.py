@@ -6,6 +6,7 @@ Where pyqtgraph or a Qt binding is missing, or does not work with this Python, i
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import struct
@@ -27,12 +28,14 @@ try:
 except MissingExtraError as missing:
     pytest.skip(str(missing), allow_module_level=True)
 
+from pyqtgraph.functions import ndarray_from_qimage
 from pyqtgraph.Qt import QtCore, QtGui, QtTest, QtWidgets
 
 PATIENCE = 180.0  # seconds until a test gives up on another process
 RATE = 200.0
 
 
+@functools.cache  # PyQt ends it where nobody keeps it
 def application():
     """Give Qt's application, of which a process has one."""
     return QtWidgets.QApplication.instance() or QtWidgets.QApplication(["tests"])
@@ -62,8 +65,7 @@ def settled(plot):
 def pixels(image):
     """Give an image as an array of height, width, and red, green, blue."""
     image = image.convertToFormat(QtGui.QImage.Format.Format_RGB32)
-    raw = np.frombuffer(image.constBits(), np.uint8, image.sizeInBytes())
-    return raw.reshape(image.height(), image.bytesPerLine() // 4, 4)[:, : image.width(), 2::-1].astype(int)
+    return ndarray_from_qimage(image)[:, :, 2::-1].astype(int)
 
 
 def lane_of(plot, number):

@@ -19,7 +19,7 @@ import pyqtgraph as pg
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from ..block import Array
-from ..errors import RingaccError, SaveError
+from ..errors import DisplayError, RingaccError, SaveError
 from ..reader import RingReader
 from ..timering import TimeRing
 from ..watching import Facts, Phase, Source, Watch, is_drawable
@@ -62,6 +62,8 @@ class StreamPlot(QtWidgets.QWidget):  # type: ignore[misc]
 
     Raises
     ------
+    DisplayError
+        There is no QApplication yet.
     UnknownColumnError
         The ring is there, and has no column of such a name that can be drawn.
     SourceError
@@ -100,6 +102,8 @@ class StreamPlot(QtWidgets.QWidget):  # type: ignore[misc]
         seconds: float = 10.0,
         parent: QtWidgets.QWidget | None = None,
     ) -> None:
+        if QtWidgets.QApplication.instance() is None:  # Qt would end the process
+            raise DisplayError("expected a QApplication, found none: make one first, and keep it: QApplication([])")
         super().__init__(parent)
         self._watch = Watch(source)
         self._named = None if columns is None else self._watch.checked(columns)

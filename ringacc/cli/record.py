@@ -7,7 +7,6 @@ Belongs here: running a recorder until its ring ends or it is told to. May not b
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import threading
 import time
@@ -20,7 +19,7 @@ from rich.console import Console
 from ..places import located
 from ..recorder import POLICIES, Recorder
 from .interrupt import Interrupt
-from .terminal import TRACE_SECONDS, Display, Trace, count, size
+from .terminal import TRACE_SECONDS, Display, Trace, count, size, stop_showing
 
 __all__ = ["Record"]
 
@@ -125,9 +124,7 @@ class Record:
 
     def _give_up_showing(self, error: OSError) -> None:
         self._display = None
-        # Or what waits to be written there would be an error at the end of the process.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stop_showing()
         _complain(f"nothing can be shown any more ({error.strerror}): it goes on unseen")
 
 

@@ -5,15 +5,13 @@ Belongs here: where the page goes, and what is said of it. May not be here: what
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 import webbrowser
 from pathlib import Path
 
 from ..report import Written, plan_report, write_report
 from .interrupt import Interrupt
-from .terminal import count
+from .terminal import count, stop_showing
 
 __all__ = ["Report"]
 
@@ -76,9 +74,7 @@ def _say(lines: list[str]) -> bool:
     try:
         print(*lines, sep="\n", flush=True)
     except OSError as error:
-        # Or what waits to be written there would be an error at the end of the process.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stop_showing()
         if isinstance(error, BrokenPipeError):
             return True
         print(f"ringacc report: {lines[-1]}, but that cannot be shown ({error.strerror})", file=sys.stderr)

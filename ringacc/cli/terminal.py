@@ -5,7 +5,10 @@ Belongs here: how values become characters. May not be here: where the values co
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -19,7 +22,7 @@ from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-__all__ = ["Display", "Trace", "count", "one_line", "print_table", "size", "sparkline", "spelled"]
+__all__ = ["Display", "Trace", "count", "one_line", "print_table", "size", "sparkline", "spelled", "stop_showing"]
 
 Array = np.ndarray[Any, Any]
 #: Seconds that a trace reaches back, where nothing else is said.
@@ -330,6 +333,19 @@ def print_table(console: Console, rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
         console.print("  ".join(cells).rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+def stop_showing() -> None:
+    """Let standard output go nowhere from here on, where it cannot be written.
+
+    Or what waits to be written there would be an error at the end of the process.
+    """
+    with contextlib.suppress(OSError, ValueError):  # it may be closed, or no file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, sys.stdout.fileno())
+        finally:
+            os.close(nowhere)
 
 
 def one_line(text: str) -> str:
